@@ -1,0 +1,33 @@
+//! What an event is.
+//!
+//! ```text
+//!  bytes on a topic ── RawBatch ──► Decoder ──► Decoded { Arrow columns, dead rows }
+//!  a Rust service ──── Emitter ───► Transport (bus: Kafka) with an on-disk spool behind it
+//! ```
+//!
+//! Duty: identity of events, names that become topics and paths, positions in a log, the schema of a
+//! stream, bytes ↔ Arrow, dead letters, clocks, replay sources, the memory budget that bytes in flight
+//! are charged to.
+//!
+//! Invariants: a [`RawBatch`] holds *every* record the log has in its range; decoding loses no row (each
+//! is either a row of the Arrow batch or a dead row with a reason).
+//!
+//! Must not know: Kafka consumers, tables, SQL.
+
+mod budget;
+mod clock;
+mod dead;
+mod names;
+mod position;
+mod probe;
+mod raw;
+mod schema;
+
+pub use budget::{Budget, Reservation};
+pub use clock::{Clock, SystemClock};
+pub use dead::DeadLetter;
+pub use names::{NameError, RouteName, StreamName, TableName};
+pub use position::{Epoch, Offset, OffsetRange, PartitionId, TopicPartition};
+pub use probe::{NoProbe, Probe, Step};
+pub use raw::{Header, RawBatch, RawBatchBuilder, RawRecord};
+pub use schema::{Column, ColumnType, EventTime, StreamSchema};

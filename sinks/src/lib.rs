@@ -1,0 +1,17 @@
+//! The `Sink` contract and every sink.
+//!
+//! ```text
+//!  router ── SinkBatch ──► Sink::write … Sink::commit ──► Delta table │ Kafka topic │ HTTP endpoint
+//!                                            │
+//!                                            └─ ledger: next offset, epoch and counts, in the same commit
+//! ```
+//!
+//! Invariants: offsets and data commit together; a writer whose epoch is old fails its commit; an
+//! ambiguous commit is read back before anything else happens; the ledger adds up
+//! (`next − first = written + filtered + dead + gaps`).
+//!
+//! Must not know: who feeds it.
+
+mod contract;
+
+pub use contract::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
