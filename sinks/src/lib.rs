@@ -13,5 +13,7 @@
 //! Must not know: who feeds it.
 
 mod contract;
+mod delivery;
 
 pub use contract::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
+pub use delivery::{AtLeastOnce, DeadLetterBook, Delivery, LedgerBook, Move};
