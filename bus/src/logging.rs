@@ -1,0 +1,1 @@
+//! Client library logs become tracing events.
