@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use millrace_events::{DeadLetter, Epoch, Offset, RouteName, TopicPartition};
+use millrace_events::{DeadLetter, Epoch, RouteName, TopicPartition};
 
 use crate::{Ledger, Progress, Sink, SinkBatch, SinkError};
 
@@ -63,18 +63,70 @@ pub trait DeadLetterBook: Send + Sync {
 }
 
 /// A [`Sink`] that delivers at least once: rows are flushed before the ledger moves, so a crash in
-/// between repeats rows (with the same event ids) and never loses one.
+/// between repeats rows (with the same numbers) and never loses one.
 pub struct AtLeastOnce<D> {
     route: RouteName,
     delivery: D,
     ledgers: Arc<dyn LedgerBook>,
     dead_letters: Arc<dyn DeadLetterBook>,
-    /// Partitions this writer may write. Emptied before anything that can fail half-way, also by
-    /// being cancelled, so that a failed writer must claim again.
+    held: Held,
+}
+
+/// What a writer owns and has not committed. It is taken out before every step that can fail
+/// half-way and put back after, so that an error, and a cancelled call just the same, leaves a
+/// writer that owns nothing and must claim again.
+#[derive(Default)]
+struct Held {
     owned: HashMap<TopicPartition, Ledger>,
     pending: BTreeMap<TopicPartition, Progress>,
     dead: Vec<DeadLetter>,
     dead_bytes: usize,
+}
+
+impl Held {
+    /// How many rows of `batch`'s partition came before it, if the batch may be written now.
+    fn check(&self, route: &RouteName, batch: &SinkBatch) -> Result<u64, SinkError> {
+        // Kept in release builds: a wrong count would be made durable as a wrong audit.
+        assert!(batch.progress.adds_up(), "{}: {:?}", batch.tp, batch.progress);
+        assert_eq!(batch.progress.written, batch.records.len() as u64, "{}", batch.tp);
+        assert_eq!(batch.progress.dead, batch.dead.len() as u64, "{}", batch.tp);
+        let refuse = |why| SinkError::retry(format!("route `{route}`: write to {}", batch.tp), why);
+        let Some(ledger) = self.owned.get(&batch.tp) else {
+            return Err(refuse("the partition is not claimed".to_owned()));
+        };
+        let pending = self.pending.get(&batch.tp);
+        match pending.map(|p| p.range.next).or(ledger.next) {
+            Some(next) if next != batch.progress.range.from => Err(refuse(format!(
+                "the batch starts at {}, the ledger continues at {next}",
+                batch.progress.range.from,
+            ))),
+            _ => Ok(ledger.written + pending.map_or(0, |p| p.written)),
+        }
+    }
+
+    fn add(&mut self, batch: SinkBatch) {
+        self.dead_bytes += batch.dead.iter().map(bytes_of).sum::<usize>();
+        self.dead.extend(batch.dead);
+        self.pending
+            .entry(batch.tp)
+            .and_modify(|p| *p = p.then(&batch.progress))
+            .or_insert(batch.progress);
+    }
+
+    fn drop_pending(&mut self) {
+        self.pending.clear();
+        self.dead.clear();
+        self.dead_bytes = 0;
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let epoch = |tp| self.owned.get(tp).map_or(Epoch::default(), |ledger| ledger.epoch);
+        self.pending.iter().map(|(tp, progress)| (tp.clone(), epoch(tp), *progress)).collect()
+    }
+}
+
+fn bytes_of(letter: &DeadLetter) -> usize {
+    letter.value.as_ref().map_or(0, Vec::len) + letter.reason.len()
 }
 
 impl<D: Delivery> AtLeastOnce<D> {
@@ -85,70 +137,23 @@ impl<D: Delivery> AtLeastOnce<D> {
         ledgers: Arc<dyn LedgerBook>,
         dead_letters: Arc<dyn DeadLetterBook>,
     ) -> Self {
-        Self {
-            route,
-            delivery,
-            ledgers,
-            dead_letters,
-            owned: HashMap::new(),
-            pending: BTreeMap::new(),
-            dead: Vec::new(),
-            dead_bytes: 0,
-        }
-    }
-
-    /// How many rows of `batch`'s partition came before it, if the batch may be written now.
-    fn check(&self, batch: &SinkBatch) -> Result<u64, SinkError> {
-        let ledger = self.owned.get(&batch.tp).ok_or_else(|| {
-            SinkError::retry(
-                format!("route `{}`: write to {}", self.route, batch.tp),
-                "the partition is not claimed",
-            )
-        })?;
-        // Kept in release builds: a wrong count would be made durable as a wrong audit.
-        assert!(batch.progress.adds_up(), "{}: {:?}", batch.tp, batch.progress);
-        assert_eq!(batch.progress.written, batch.records.len() as u64, "{}", batch.tp);
-        assert_eq!(batch.progress.dead, batch.dead.len() as u64, "{}", batch.tp);
-        let pending = self.pending.get(&batch.tp);
-        let expected = pending.map(|p| p.range.next).or(ledger.next);
-        if expected.is_some_and(|next| next != batch.progress.range.from) {
-            return Err(not_contiguous(&self.route, batch, expected));
-        }
-        Ok(ledger.written + pending.map_or(0, |p| p.written))
-    }
-
-    fn forget(&mut self) {
-        self.pending.clear();
-        self.dead.clear();
-        self.dead_bytes = 0;
+        Self { route, delivery, ledgers, dead_letters, held: Held::default() }
     }
 
     async fn settle(
         &mut self,
-        moves: &[Move],
-        dead: &[DeadLetter],
+        held: &mut Held,
     ) -> Result<Vec<(TopicPartition, Ledger)>, SinkError> {
+        let moves = held.moves();
         self.delivery.flush().await?;
-        if !dead.is_empty() {
-            self.dead_letters.bury(&self.route, moves, dead).await?;
+        if !held.dead.is_empty() {
+            self.dead_letters.bury(&self.route, &moves, &held.dead).await?;
         }
-        self.ledgers.advance(&self.route, moves).await
+        let moved = self.ledgers.advance(&self.route, &moves).await?;
+        held.owned.extend(moved.iter().cloned());
+        held.drop_pending();
+        Ok(moved)
     }
-}
-
-fn bytes_of(letter: &DeadLetter) -> usize {
-    letter.value.as_ref().map_or(0, Vec::len) + letter.reason.len()
-}
-
-fn not_contiguous(route: &RouteName, batch: &SinkBatch, expected: Option<Offset>) -> SinkError {
-    SinkError::retry(
-        format!("route `{route}`: write to {}", batch.tp),
-        format!(
-            "the batch starts at {}, the ledger continues at {}",
-            batch.progress.range.from,
-            expected.unwrap_or(Offset(0)),
-        ),
-    )
 }
 
 #[async_trait]
@@ -158,74 +163,55 @@ impl<D: Delivery> Sink for AtLeastOnce<D> {
         partitions: &[TopicPartition],
     ) -> Result<Vec<(TopicPartition, Ledger)>, SinkError> {
         self.release(partitions).await;
-        if self.pending.is_empty() {
+        if self.held.pending.is_empty() {
             // What a failed or cancelled step left in the buffers will be fed again.
             self.delivery.abort().await;
         }
         let ledgers = self.ledgers.claim(&self.route, partitions).await?;
-        self.owned.extend(ledgers.iter().cloned());
+        self.held.owned.extend(ledgers.iter().cloned());
         Ok(ledgers)
     }
 
     async fn release(&mut self, partitions: &[TopicPartition]) {
+        let held = &mut self.held;
         for tp in partitions {
-            self.owned.remove(tp);
-            self.pending.remove(tp);
+            held.owned.remove(tp);
+            held.pending.remove(tp);
         }
-        self.dead.retain(|letter| !partitions.contains(&letter.tp));
-        self.dead_bytes = self.dead.iter().map(bytes_of).sum();
+        held.dead.retain(|letter| !partitions.contains(&letter.tp));
+        held.dead_bytes = held.dead.iter().map(bytes_of).sum();
     }
 
     async fn write(&mut self, batch: SinkBatch) -> Result<(), SinkError> {
-        let row = match self.check(&batch) {
-            Ok(row) => row,
-            Err(e) => {
-                self.abort().await;
-                self.owned.clear();
-                return Err(e);
-            }
+        let mut held = std::mem::take(&mut self.held);
+        let outcome = match held.check(&self.route, &batch) {
+            Ok(row) if !batch.records.is_empty() => self.delivery.deliver(&batch, row).await,
+            Ok(_) => Ok(()),
+            Err(e) => Err(e),
         };
-        if batch.progress.range.width() == 0 {
-            return Ok(());
-        }
-        if !batch.records.is_empty()
-            && let Err(e) = self.delivery.deliver(&batch, row).await
-        {
-            self.abort().await;
-            self.owned.clear();
+        if let Err(e) = outcome {
+            self.delivery.abort().await;
             return Err(e);
         }
-        self.dead_bytes += batch.dead.iter().map(bytes_of).sum::<usize>();
-        self.dead.extend(batch.dead);
-        self.pending
-            .entry(batch.tp)
-            .and_modify(|p| *p = p.then(&batch.progress))
-            .or_insert(batch.progress);
+        if batch.progress.range.width() > 0 {
+            held.add(batch);
+        }
+        self.held = held;
         Ok(())
     }
 
     fn pending_bytes(&self) -> usize {
-        self.delivery.pending_bytes() + self.dead_bytes
+        self.delivery.pending_bytes() + self.held.dead_bytes
     }
 
     async fn commit(&mut self) -> Result<Vec<(TopicPartition, Ledger)>, SinkError> {
-        if self.pending.is_empty() {
+        if self.held.pending.is_empty() {
             return Ok(Vec::new());
         }
-        let mut owned = std::mem::take(&mut self.owned);
-        let dead = std::mem::take(&mut self.dead);
-        let moves: Vec<Move> = std::mem::take(&mut self.pending)
-            .into_iter()
-            .map(|(tp, progress)| {
-                let epoch = owned.get(&tp).map_or(Epoch::default(), |ledger| ledger.epoch);
-                (tp, epoch, progress)
-            })
-            .collect();
-        self.forget();
-        match self.settle(&moves, &dead).await {
+        let mut held = std::mem::take(&mut self.held);
+        match self.settle(&mut held).await {
             Ok(moved) => {
-                owned.extend(moved.iter().cloned());
-                self.owned = owned;
+                self.held = held;
                 Ok(moved)
             }
             Err(e) => {
@@ -236,7 +222,7 @@ impl<D: Delivery> Sink for AtLeastOnce<D> {
     }
 
     async fn abort(&mut self) {
+        self.held.drop_pending();
         self.delivery.abort().await;
-        self.forget();
     }
 }

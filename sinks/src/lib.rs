@@ -14,6 +14,14 @@
 
 mod contract;
 mod delivery;
+mod delta;
+mod http;
+mod rows;
 
 pub use contract::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
 pub use delivery::{AtLeastOnce, DeadLetterBook, Delivery, LedgerBook, Move};
+pub use delta::{
+    AuditRow, DeadLetterQuery, DeadLetterRow, PartitionColumn, StoreWrap, TableSinkSettings,
+    Warehouse, WarehouseSettings,
+};
+pub use http::{HttpDelivery, HttpFormat, HttpSettings, RetryPolicy};
