@@ -139,6 +139,20 @@ impl Reservation {
         ok
     }
 
+    /// Takes `bytes` (at most all) out of this holding into one of their own, without freeing them.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { budget: self.budget.clone(), bytes }
+    }
+
+    /// Takes over what `other`, of the same budget, holds.
+    pub fn merge(&mut self, mut other: Self) {
+        assert!(Arc::ptr_eq(&self.budget.0, &other.budget.0), "reservations of different budgets");
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
     /// Changes the holding to `bytes`, above the limit if need be: for a size known only afterwards.
     pub fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
