@@ -96,3 +96,19 @@ fn explain(code: Code) -> String {
     };
     format!("{code}; {fix}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_the_caller_can_do() {
+        let of = |code| BusError::of_code("write to topic plays", code);
+        assert!(matches!(of(Code::BrokerTransportFailure), BusError::Retry { .. }));
+        assert!(matches!(of(Code::Fatal), BusError::Fatal { .. }));
+        let refused = of(Code::TopicAuthorizationFailed);
+        assert!(matches!(refused, BusError::Refused { .. }));
+        let text = refused.to_string();
+        assert!(text.contains("topic plays") && text.contains("grant"), "{text}");
+    }
+}
