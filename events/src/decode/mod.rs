@@ -21,6 +21,9 @@ use crate::{ColumnType, Decoded, ID_HEADER, RawBatch, StreamSchema};
 
 /// Longest piece of an event that is quoted in a reason.
 const QUOTED_CHARS: usize = 60;
+/// Keys outside the schema that are remembered; more are looked up each time.
+const MAX_UNKNOWN_KEYS: usize = 256;
+const MAX_UNKNOWN_BYTES: usize = 128;
 
 /// Turns the records of a stream into the columns of its schema. Keep one per task: it learns the order
 /// in which the events name their columns.
@@ -34,17 +37,25 @@ const QUOTED_CHARS: usize = 60;
 pub struct Decoder {
     schema: SchemaRef,
     columns: Vec<Column>,
+    /// Keys met in events: those of the columns, in order, then up to [`MAX_UNKNOWN_KEYS`] others.
+    keys: Vec<Key>,
     by_name: HashMap<String, usize>,
-    /// `follows[c]`: the column that was named after column `c` when last seen; the last entry is for
-    /// the start of an object. A right guess turns finding a column into one comparison of bytes.
-    follows: Vec<usize>,
+    /// The key that opened the last object.
+    first: usize,
+}
+
+#[derive(Debug)]
+struct Key {
+    /// As JSON writes it, quotes included.
+    quoted: String,
+    /// The key that came next when last seen. A right guess turns finding a column into one comparison
+    /// of bytes.
+    next: usize,
 }
 
 #[derive(Debug)]
 struct Column {
     name: String,
-    /// The name as JSON writes it, quotes included.
-    quoted: String,
     data_type: ColumnType,
     required: bool,
     fill: Fill,
@@ -80,7 +91,6 @@ impl Decoder {
             };
             Column {
                 name: c.name.clone(),
-                quoted: serde_json::Value::from(c.name.as_str()).to_string(),
                 data_type: c.data_type,
                 required: c.required,
                 fill,
@@ -88,13 +98,9 @@ impl Decoder {
             }
         };
         let columns: Vec<_> = schema.columns.iter().map(column).collect();
-        let count = columns.len();
-        Self {
-            schema: schema.arrow(),
-            by_name: columns.iter().enumerate().map(|(i, c)| (c.name.clone(), i)).collect(),
-            follows: (1..=count).chain([0]).map(|i| i.min(count.saturating_sub(1))).collect(),
-            columns,
-        }
+        let keys = columns.iter().enumerate().map(|(i, c)| Key::new(&c.name, i + 1)).collect();
+        let by_name = columns.iter().enumerate().map(|(i, c)| (c.name.clone(), i)).collect();
+        Self { schema: schema.arrow(), columns, keys, by_name, first: 0 }
     }
 
     /// Decodes every record of `raw`: each is a row of the result, or dead.
@@ -146,24 +152,24 @@ impl Decoder {
     /// Takes what is left of an object after its `{`.
     fn members(&mut self, scan: &mut Scan<'_>, row: usize) -> Result<u64, Reason> {
         let mut unknown = 0;
-        let mut previous = self.columns.len();
+        let mut previous = None;
         scan.whitespace();
         if scan.take(b'}') {
             return Ok(0);
         }
         loop {
             scan.whitespace();
-            let column = self.key(scan, previous)?;
+            let key = self.key(scan, previous)?;
             scan.whitespace();
             scan.need(b':', "`:` after a key")?;
             scan.whitespace();
-            if let Some(column) = column {
+            if let Some(column) = key.filter(|k| *k < self.columns.len()) {
                 self.value(scan, column, row)?;
-                previous = column;
             } else {
                 scan.skip()?;
                 unknown += 1;
             }
+            previous = key.or(previous);
             scan.whitespace();
             if scan.take(b'}') {
                 return Ok(unknown);
@@ -172,20 +178,39 @@ impl Decoder {
         }
     }
 
-    /// Takes a key and finds its column, if the schema has it.
-    fn key(&mut self, scan: &mut Scan<'_>, previous: usize) -> Result<Option<usize>, BadJson> {
-        let guess = self.follows[previous];
-        if self.columns.get(guess).is_some_and(|c| scan.take_all(&c.quoted)) {
+    /// Takes a key and finds its number, which is that of its column if it has one.
+    fn key(
+        &mut self,
+        scan: &mut Scan<'_>,
+        previous: Option<usize>,
+    ) -> Result<Option<usize>, BadJson> {
+        let guess = previous.map_or(self.first, |p| self.keys[p].next);
+        if self.keys.get(guess).is_some_and(|k| scan.take_all(&k.quoted)) {
             return Ok(Some(guess));
         }
         if scan.peek() != Some(b'"') {
             return scan.bad("a key in double quotes");
         }
-        let found = self.by_name.get(scan.string()?.as_ref()).copied();
-        if let Some(column) = found {
-            self.follows[previous] = column;
-        }
-        Ok(found)
+        let name = scan.string()?;
+        let found = match self.by_name.get(name.as_ref()) {
+            Some(key) => *key,
+            None if self.may_learn(&name) => self.learn(&name),
+            None => return Ok(None),
+        };
+        *previous.map_or(&mut self.first, |p| &mut self.keys[p].next) = found;
+        Ok(Some(found))
+    }
+
+    /// Producers choose the keys, so what is remembered of them is bounded.
+    fn may_learn(&self, name: &str) -> bool {
+        name.len() <= MAX_UNKNOWN_BYTES && self.keys.len() < self.columns.len() + MAX_UNKNOWN_KEYS
+    }
+
+    fn learn(&mut self, name: &str) -> usize {
+        let number = self.keys.len();
+        self.keys.push(Key::new(name, number + 1));
+        self.by_name.insert(name.to_owned(), number);
+        number
     }
 
     fn value(&mut self, scan: &mut Scan<'_>, column: usize, row: usize) -> Result<(), Reason> {
@@ -228,6 +253,12 @@ impl Decoder {
             filled.map_err(|_| column.overflow())?;
         }
         Ok(())
+    }
+}
+
+impl Key {
+    fn new(name: &str, next: usize) -> Self {
+        Self { quoted: serde_json::Value::from(name).to_string(), next }
     }
 }
 

@@ -213,6 +213,20 @@ fn unknown_columns_are_dropped_and_counted_and_the_last_of_two_counts() {
     assert!(column(&decoded, "small").is_valid(0), "a key may be spelled with escapes");
 }
 
+#[test]
+fn producers_cannot_make_the_decoder_remember_without_bound() {
+    let mut decoder = Decoder::new(&schema());
+    for round in 0..3 {
+        let members = (0..1_000).map(|i| format!("\"k{round}_{i}\":{i},")).collect::<String>();
+        let event = format!("{{{members}\"{}\":1,\"member_id\":{round}}}", "x".repeat(10_000));
+        let decoded = decoder.decode(&raw(&[&event, &event]));
+        assert_eq!((decoded.rows.len(), decoded.unknown), (2, 2_002));
+        let members = column(&decoded, "member_id");
+        assert_eq!(members.as_primitive::<Int64Type>().values(), &[round, round]);
+    }
+    assert_eq!(decoder.keys.len(), TYPES.len() + MAX_UNKNOWN_KEYS);
+}
+
 /// A JSON object of the schema's types, with some columns left out or null, in any order.
 fn well_typed() -> impl Strategy<Value = Value> {
     let floats = prop::collection::vec(prop::option::of(-1e9..1e9_f64), 0..4);
