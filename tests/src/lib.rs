@@ -1,5 +1,29 @@
 //! What the tests of the whole platform are told with.
 //!
-//! Must not know: the inside of any room. Tests here speak to a `millrace` process, a broker and tables.
+//! ```text
+//!  seeded events ──► broker ──► a `millrace` process, killed, frozen, restarted ──► tables
+//!        └─ Acked: what was acknowledged ── must be exactly ── Contents: what the tables hold ─┘
+//! ```
+//!
+//! Must not know: the inside of any room. Tests speak to a process, a broker, HTTP and tables.
 
+mod acked;
+mod binary;
+mod deadline;
+mod events;
+mod kafka;
+mod process;
+mod s3;
+mod site;
+mod tables;
 pub mod tidy;
+
+pub use acked::{Acked, Contents};
+pub use binary::millrace_binary;
+pub use deadline::{HANGS_AFTER, eventually};
+pub use events::{EventMaker, Fate, Planned, manifests, unique};
+pub use kafka::KafkaWriter;
+pub use process::{Exit, Millrace};
+pub use s3::S3Server;
+pub use site::Site;
+pub use tables::Tables;

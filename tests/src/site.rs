@@ -1,0 +1,127 @@
+//! A folder to run Millrace in: manifests, data, logs, and where the tables are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Output;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use millrace_bus::KafkaSettings;
+
+use crate::{Millrace, S3Server, Tables, millrace_binary};
+
+/// One installation of Millrace, gone with this value.
+#[derive(Debug)]
+pub struct Site {
+    folder: TempDir,
+    store: String,
+    options: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
+}
+
+impl Site {
+    /// A site with `manifests`, its tables on the local disk.
+    pub fn new(manifests: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("manifests"))?;
+        std::fs::write(folder.path().join("manifests/all.yaml"), manifests)?;
+        let store = format!("file://{}", folder.path().join("tables").display());
+        Ok(Self { folder, store, options: BTreeMap::new(), environment: BTreeMap::new() })
+    }
+
+    /// A site with its tables on `server`.
+    pub fn on_s3(manifests: &str, server: &S3Server, prefix: &str) -> Result<Self> {
+        let mut site = Self::new(manifests)?;
+        site.store = format!("s3://{}/{prefix}", S3Server::BUCKET);
+        site.options = server.options();
+        site.environment = server.environment();
+        Ok(site)
+    }
+
+    /// A file or folder of the site.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The address of its tables.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// `millrace <verb>` with the site's options.
+    pub fn command(&self, verb: &[&str], data: &str) -> Command {
+        let mut command = Command::new(millrace_binary());
+        command
+            .args(verb)
+            .arg("--data")
+            .arg(self.path(data))
+            .args(["--store", &self.store])
+            .envs(&self.environment)
+            .env("NO_COLOR", "1")
+            .env_remove("MILLRACE_FAULT")
+            .current_dir(self.folder.path());
+        command
+    }
+
+    /// `millrace up` on free ports; on `kafka` if given, else on its embedded broker.
+    pub fn up(&self, kafka: Option<&KafkaSettings>) -> Result<Millrace> {
+        let mut command = self.command(&["up", "--listen", "127.0.0.1:0"], "data");
+        command.arg("-f").arg(self.path("manifests"));
+        match kafka {
+            Some(kafka) => command.args(["--kafka", &kafka.bootstrap]),
+            None => command.args(["--broker-listen", "127.0.0.1:0"]),
+        };
+        Millrace::start(command, &self.path("data"), self.path("up.log"))
+    }
+
+    /// `millrace router` on `kafka`. Routers of one site that run at once differ in `name`.
+    pub fn router(&self, name: &str, kafka: &KafkaSettings, options: &[&str]) -> Result<Millrace> {
+        self.router_with_fault(name, kafka, options, None)
+    }
+
+    /// The same with `MILLRACE_FAULT` set.
+    pub fn router_with_fault(
+        &self,
+        name: &str,
+        kafka: &KafkaSettings,
+        options: &[&str],
+        fault: Option<&str>,
+    ) -> Result<Millrace> {
+        let mut command = self.command(&["router", "--kafka", &kafka.bootstrap], name);
+        command.arg("-f").arg(self.path("manifests")).args(options);
+        if let Some(fault) = fault {
+            command.env("MILLRACE_FAULT", fault);
+        }
+        Millrace::start(command, &self.path(name), self.path(&format!("{name}.log")))
+    }
+
+    /// Runs `millrace <verb>` to its end.
+    pub async fn run(&self, verb: &[&str]) -> Result<Output> {
+        self.command(verb, "data").output().await.context("run millrace")
+    }
+
+    /// Fails unless `millrace audit` finds that everything adds up.
+    pub async fn audit(&self) -> Result<()> {
+        let output = self.run(&["audit"]).await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        ensure!(output.status.success(), "millrace audit: {}\n{out}{err}", output.status);
+        Ok(())
+    }
+
+    /// The site's tables.
+    pub async fn tables(&self) -> Result<Tables> {
+        Tables::open(&self.store, &self.options).await
+    }
+
+    /// The end of every log of the site.
+    pub fn logs(&self) -> String {
+        let Ok(entries) = std::fs::read_dir(self.folder.path()) else { return String::new() };
+        let logs = entries.flatten().map(|entry| entry.path());
+        logs.filter(|path| path.extension().is_some_and(|e| e == "log"))
+            .map(|path| format!("--- {}\n{}\n", path.display(), crate::process::tail(&path)))
+            .collect()
+    }
+}
