@@ -1,0 +1,184 @@
+//! The one place that names concrete parts: manifests in, routes with their sinks out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use millrace_bus::{KafkaSettings, Producer, ProducerLimits};
+use millrace_events::{Budget, Clock, Probe, StreamSchema, SystemClock};
+use millrace_router::{
+    Handling, HeaderFilter, Membership, RollPolicy, Route, RoutePlan, Router, RouterSettings,
+};
+use millrace_sinks::{
+    AtLeastOnce, HttpDelivery, HttpSettings, KafkaDelivery, KafkaDeliverySettings, PartitionColumn,
+    Sink, TableSinkSettings, Warehouse,
+};
+use millrace_spaas::spec::{Manifests, RouteSpec, Target};
+
+use crate::cli::{KafkaArgs, WorkArgs};
+
+/// Part of the memory that sinks hold (¾); the router's reading takes the rest.
+const SINK_SHARE: (usize, usize) = (3, 4);
+/// Files a route keeps open at once, at most.
+const OPEN_FILES: usize = 1024;
+/// Linger of producers: long enough for a batch, short enough for a person.
+const LINGER: Duration = Duration::from_millis(5);
+/// How long a hand-over waits for routes to commit.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
+/// A route that blocks others for this long gets its own reader.
+const STALL_AFTER: Duration = Duration::from_secs(2);
+
+/// What every running command shares.
+pub(crate) struct Parts {
+    pub(crate) kafka: KafkaSettings,
+    pub(crate) warehouse: Warehouse,
+    pub(crate) budget: Budget,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) probe: Arc<dyn Probe>,
+}
+
+impl Parts {
+    pub(crate) fn new(
+        kafka: KafkaSettings,
+        warehouse: Warehouse,
+        memory: u64,
+        probe: Arc<dyn Probe>,
+    ) -> Self {
+        let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        let budget = Budget::new("all", memory);
+        Self { kafka, warehouse, budget, clock: Arc::new(SystemClock::default()), probe }
+    }
+
+    /// A producer for events on their way in.
+    pub(crate) fn producer(&self) -> anyhow::Result<Producer> {
+        producer(&self.kafka, self.budget.limit() / 8)
+    }
+
+    /// Starts a router over the routes of `manifests`.
+    pub(crate) fn router(
+        &self,
+        manifests: &Manifests,
+        work: &WorkArgs,
+        membership: Membership,
+    ) -> anyhow::Result<Router> {
+        let mut routes = Vec::new();
+        for spec in &manifests.routes {
+            let stream = Arc::clone(&manifests.streams[&spec.from]);
+            let share = self.budget.limit() / SINK_SHARE.1 * SINK_SHARE.0 / manifests.routes.len();
+            let budget = self.budget.child(format!("sink of {}", spec.name), share);
+            let route = self.route(spec, stream, budget);
+            routes.push(route.with_context(|| format!("route `{}`", spec.name))?);
+        }
+        let settings = RouterSettings {
+            kafka: self.kafka.clone(),
+            membership,
+            budget: self.budget.clone(),
+            stall_after: STALL_AFTER,
+            release_patience: RELEASE_PATIENCE,
+            // A zombie learns within a session that its partitions are gone, and must not win them back.
+            fenced_wait: work.session_timeout,
+            clock: Arc::clone(&self.clock),
+            probe: Arc::clone(&self.probe),
+        };
+        Ok(Router::start(settings, routes)?)
+    }
+
+    fn route(
+        &self,
+        spec: &RouteSpec,
+        stream: Arc<StreamSchema>,
+        budget: Budget,
+    ) -> anyhow::Result<Route> {
+        let plan = RoutePlan::compile(&stream, spec.filter.as_deref(), spec.select.as_deref())?;
+        let passes_bytes = spec.filter.is_none() && spec.select.is_none();
+        let raw = passes_bytes && matches!(&spec.to, Target::Kafka { key: None, .. });
+        let sink = self.sink(spec, &stream, &plan, budget)?;
+        Ok(Route {
+            name: spec.name.clone(),
+            stream,
+            headers: HeaderFilter::new(spec.headers.clone()),
+            handling: if raw { Handling::Raw } else { Handling::Columns(plan) },
+            roll: RollPolicy {
+                bytes: usize::try_from(spec.roll.bytes).unwrap_or(usize::MAX),
+                every: spec.roll.every,
+                idle: spec.roll.idle,
+            },
+            sink,
+        })
+    }
+
+    fn sink(
+        &self,
+        spec: &RouteSpec,
+        stream: &StreamSchema,
+        plan: &RoutePlan,
+        budget: Budget,
+    ) -> anyhow::Result<Box<dyn Sink>> {
+        let route = spec.name.clone();
+        let (ledgers, letters) = (self.warehouse.ledger_book(), self.warehouse.dead_letter_book());
+        Ok(match &spec.to {
+            Target::Table { table, partition_by } => {
+                self.warehouse.table_sink(TableSinkSettings {
+                    route,
+                    table: table.clone(),
+                    columns: plan.output(),
+                    partition_by: partition_columns(partition_by, stream),
+                    budget,
+                    max_open_files: OPEN_FILES,
+                })
+            }
+            Target::Kafka { topic, key } => {
+                let producer = producer(&self.kafka, budget.limit() / 2)?;
+                let settings = KafkaDeliverySettings {
+                    route: route.clone(),
+                    topic: topic.clone(),
+                    key: key.clone(),
+                    id: stream.id.clone(),
+                };
+                let delivery = KafkaDelivery::new(producer, settings);
+                Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
+            }
+            Target::Http { url, allow_private } => {
+                let settings =
+                    HttpSettings { allow_private: *allow_private, ..HttpSettings::new(url.clone()) };
+                let delivery = HttpDelivery::new(route.clone(), settings, budget)?;
+                Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
+            }
+        })
+    }
+}
+
+fn producer(kafka: &KafkaSettings, queue_bytes: usize) -> anyhow::Result<Producer> {
+    let limits = ProducerLimits { queue_bytes, linger: LINGER };
+    Producer::new(kafka, limits).context("the Kafka producer")
+}
+
+fn partition_columns(names: &[String], stream: &StreamSchema) -> Vec<PartitionColumn> {
+    let time = || stream.event_time.as_ref().map_or_else(String::new, |t| t.column.clone());
+    let known = |name: &String| stream.columns.iter().any(|c| c.name == *name);
+    names
+        .iter()
+        .map(|name| match name.as_str() {
+            "event_date" if !known(name) => PartitionColumn::EventDate(time()),
+            "event_hour" if !known(name) => PartitionColumn::EventHour(time()),
+            _ => PartitionColumn::Column(name.clone()),
+        })
+        .collect()
+}
+
+/// The cluster `args` name, if they name one.
+pub(crate) fn cluster(args: &KafkaArgs) -> anyhow::Result<Option<KafkaSettings>> {
+    let Some(bootstrap) = &args.kafka else {
+        anyhow::ensure!(args.properties.is_empty(), "--kafka-property needs --kafka HOST:PORT");
+        return Ok(None);
+    };
+    let mut settings = KafkaSettings::plain(bootstrap);
+    for property in &args.properties {
+        let (name, value) = property
+            .split_once('=')
+            .with_context(|| format!("--kafka-property {property}: write NAME=VALUE"))?;
+        settings.properties.insert(name.trim().to_owned(), value.to_owned());
+    }
+    Ok(Some(settings))
+}

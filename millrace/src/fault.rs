@@ -1,0 +1,69 @@
+//! Dying on purpose: a crash test names a protocol step and how often it may be passed.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use millrace_events::{NoProbe, Probe, Step};
+
+/// `STEP:N`: the process is killed (SIGKILL) when it reaches STEP for the N-th time.
+const VARIABLE: &str = "MILLRACE_FAULT";
+
+/// Kills the process at a step.
+#[derive(Debug)]
+struct DieAt {
+    step: Step,
+    left: AtomicI64,
+}
+
+impl Probe for DieAt {
+    fn reached(&self, step: Step) {
+        if step == self.step && self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            die();
+        }
+    }
+}
+
+/// Ends the process as an outside `kill -9` would: no destructor, no flush, nothing caught.
+fn die() -> ! {
+    let pid = std::process::id().to_string();
+    loop {
+        // SAFETY net: should `kill` be missing, an abort is the next best thing.
+        if std::process::Command::new("kill").args(["-9", &pid]).status().is_err() {
+            std::process::abort();
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// The probe the environment asks for.
+pub(crate) fn probe() -> anyhow::Result<Arc<dyn Probe>> {
+    let Ok(text) = std::env::var(VARIABLE) else { return Ok(Arc::new(NoProbe)) };
+    let fault = parse(&text).with_context(|| format!("{VARIABLE}={text}: write STEP:N"))?;
+    tracing::warn!(fault = text, "this process will kill itself");
+    Ok(Arc::new(fault))
+}
+
+fn parse(text: &str) -> anyhow::Result<DieAt> {
+    let (step, n) = text.split_once(':').context("there is no `:`")?;
+    let step = step.parse().map_err(anyhow::Error::msg)?;
+    let n: u32 = n.parse().context("N is a number of at least 1")?;
+    anyhow::ensure!(n > 0, "N is at least 1");
+    Ok(DieAt { step, left: AtomicI64::new(n.into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_names_a_known_step_and_a_count() {
+        let fault = parse("before-commit:3").expect("valid");
+        assert_eq!((fault.step, fault.left.into_inner()), (Step::BeforeCommit, 3));
+        for bad in ["before-commit", "nowhere:1", "after-poll:0", "after-poll:x", ""] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Structured log lines on stderr.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Command, LogForm};
+
+/// Starts logging. `RUST_LOG` decides what is said; servers tell more than one-shot commands.
+pub(crate) fn start(form: LogForm, command: &Command) {
+    let server = matches!(command, Command::Up(_) | Command::Router(_));
+    let ours = if server { "info" } else { "error" };
+    let default = format!(
+        "error,millrace={ours},millrace_bus={ours},millrace_events={ours},millrace_router={ours},\
+         millrace_sinks={ours},millrace_spaas={ours}"
+    );
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match form {
+        LogForm::Text => lines.with_target(false).init(),
+        LogForm::Json => lines.json().flatten_event(true).init(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Manifests for every command: from a folder, or the ones of the demo that are built in.
+
+use std::path::Path;
+
+use anyhow::bail;
+use arrow::datatypes::SchemaRef;
+
+use millrace_events::StreamSchema;
+use millrace_router::RoutePlan;
+use millrace_spaas::spec::{self, Manifests, Mistake, SqlCheck, SqlFault};
+
+use crate::Verdict;
+use crate::cli::ManifestArgs;
+
+/// Streams and routes of the bundled data.
+pub(crate) const DEMO: &str = include_str!("../../jobs/open-bandit/manifests.yaml");
+
+/// Compiles a route's SQL as the router will.
+struct Compiler;
+
+impl SqlCheck for Compiler {
+    fn check_route(
+        &self,
+        stream: &StreamSchema,
+        filter: Option<&str>,
+        select: Option<&str>,
+    ) -> Result<SchemaRef, SqlFault> {
+        match RoutePlan::compile(stream, filter, select) {
+            Ok(plan) => Ok(plan.output()),
+            Err(m) => Err(SqlFault {
+                line: m.line,
+                column: m.column,
+                message: m.message,
+                hint: m.hint,
+            }),
+        }
+    }
+}
+
+/// Reads and checks what `args` name.
+fn read(args: &ManifestArgs) -> Result<Manifests, Vec<Mistake>> {
+    match &args.manifests {
+        Some(path) => spec::load_dir(path, &Compiler),
+        None => spec::load_text(Path::new("demo.yaml"), DEMO, &Compiler),
+    }
+}
+
+/// The manifests, or one error that lists every mistake.
+pub(crate) fn load(args: &ManifestArgs) -> anyhow::Result<Manifests> {
+    match read(args) {
+        Ok(manifests) => Ok(manifests),
+        Err(mistakes) => {
+            mistakes.iter().for_each(|m| eprintln!("{m}"));
+            bail!("{} in the manifests; nothing was started", count(mistakes.len()));
+        }
+    }
+}
+
+fn count(n: usize) -> String {
+    if n == 1 { "1 mistake".to_owned() } else { format!("{n} mistakes") }
+}
+
+/// `millrace validate`: every mistake on stdout.
+pub(crate) fn validate(args: &ManifestArgs) -> Verdict {
+    match read(args) {
+        Ok(manifests) => {
+            let (streams, routes) = (manifests.streams.len(), manifests.routes.len());
+            println!("{streams} streams and {routes} routes: no mistakes");
+            Verdict::Good
+        }
+        Err(mistakes) => {
+            mistakes.iter().for_each(|m| println!("{m}"));
+            eprintln!("{}", count(mistakes.len()));
+            Verdict::Bad
+        }
+    }
+}
+
+/// `millrace schema`: the JSON Schema on stdout.
+pub(crate) fn print_schema() -> anyhow::Result<Verdict> {
+    println!("{}", serde_json::to_string_pretty(&spec::json_schema())?);
+    Ok(Verdict::Good)
+}

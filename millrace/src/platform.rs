@@ -1,0 +1,253 @@
+//! The platform in one process: broker, router, HTTP API; what starts in which order and how it stops.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use millrace_bus::{Admin, EmbeddedBroker, KafkaSettings, Producer};
+use millrace_events::Transport;
+use millrace_router::{Membership, Router, RouterStatus};
+use millrace_spaas::spec::Manifests;
+use millrace_spaas::{ingest, ops, server, sql};
+
+use crate::cli::{KafkaArgs, StoreArgs, WorkArgs};
+use crate::compose::{self, Parts};
+use crate::{fault, store};
+
+/// How long the router gets to commit what it has when the process is told to end.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+/// Of the memory, what requests in flight may hold.
+const INGEST_SHARE: usize = 8;
+
+/// What the platform is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) store: StoreArgs,
+    pub(crate) kafka: KafkaArgs,
+    pub(crate) work: WorkArgs,
+    /// HTTP API; `None` runs without.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Embedded broker; `None` needs a cluster in `kafka`.
+    pub(crate) broker_listen: Option<SocketAddr>,
+    pub(crate) allow_external: bool,
+    /// Whether events and SQL are taken over HTTP, beside metrics and health.
+    pub(crate) api: bool,
+}
+
+/// Where a running platform can be reached; kept in `run.json` in the data folder while it runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunFile {
+    /// Its process.
+    pub(crate) pid: u32,
+    /// Address of the HTTP API.
+    pub(crate) http: Option<String>,
+    /// Address of the broker.
+    pub(crate) kafka: String,
+}
+
+impl RunFile {
+    fn path(data: &Path) -> PathBuf {
+        data.join("run.json")
+    }
+
+    /// Reads the file of the platform that runs on `data`.
+    pub(crate) fn read(data: &Path) -> anyhow::Result<Self> {
+        let path = Self::path(data);
+        let text = std::fs::read(&path).with_context(|| {
+            format!("nothing seems to run on {} ({} cannot be read)", data.display(), path.display())
+        })?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// Written whole or not at all: readers wait for the file to appear.
+    fn write(&self, data: &Path) -> anyhow::Result<()> {
+        let path = Self::path(data);
+        let draft = data.join(format!("run.json.{}", self.pid));
+        std::fs::write(&draft, serde_json::to_vec_pretty(self)?)
+            .and_then(|()| std::fs::rename(&draft, &path))
+            .with_context(|| format!("write {}", path.display()))
+    }
+}
+
+/// The router as the HTTP endpoints see it: readiness and status. Empty until it has started.
+#[derive(Clone, Default)]
+struct Watch(Arc<OnceLock<Arc<Router>>>);
+
+impl ops::Readiness for Watch {
+    fn ready(&self) -> Result<(), Vec<String>> {
+        let Some(router) = self.0.get() else { return Err(vec!["the router is starting".into()]) };
+        let status = router.status();
+        let mut missing = Vec::new();
+        if router.is_broken() {
+            missing.push("a thread of the router died".into());
+        }
+        missing.extend(status.broker.map(|why| format!("the log: {why}")));
+        // A failing sink does not make the process unready: the other routes work, and a restart of the
+        // process would not heal the sink. It shows in the status and in the metrics.
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+}
+
+impl ops::Status for Watch {
+    fn status(&self) -> serde_json::Value {
+        let status = self.0.get().map(|r| r.status()).unwrap_or_default();
+        serde_json::to_value(status).unwrap_or_default()
+    }
+}
+
+/// A running platform. Stops in this order: HTTP (requests in flight are answered), router (every route
+/// commits), broker.
+pub(crate) struct Platform {
+    pub(crate) parts: Parts,
+    pub(crate) producer: Producer,
+    pub(crate) http: Option<SocketAddr>,
+    data: PathBuf,
+    broker: Option<EmbeddedBroker>,
+    router: Arc<Router>,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Platform {
+    /// Starts everything `settings` ask for; an error says what did not start and why.
+    pub(crate) async fn start(settings: &Settings, manifests: &Manifests) -> anyhow::Result<Self> {
+        let data = settings.store.data.clone();
+        std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+        let listener = bind(settings.listen, settings.allow_external).await?;
+        let http = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let (broker, kafka, membership) = connect(settings, &data).await?;
+        let admin = Admin::new(&kafka)?;
+        for stream in manifests.streams.values() {
+            admin.ensure_topic(&stream.topic, stream.partitions).await?;
+        }
+        let probe = fault::probe()?;
+        let warehouse = store::open(&settings.store, Arc::clone(&probe)).await?;
+        let parts = Parts::new(kafka, warehouse, settings.work.memory, probe);
+        let producer = parts.producer()?;
+        let metrics = ops::install_metrics()?;
+        let router = Arc::new(parts.router(manifests, &settings.work, membership)?);
+        let watch = Watch::default();
+        let _ = watch.0.set(Arc::clone(&router));
+
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(ops::upkeep(metrics.clone(), stop.clone()));
+        if let Some(listener) = listener {
+            let mut app = ops::router(ops::OpsSettings {
+                metrics,
+                budgets: vec![parts.budget.clone()],
+                readiness: Arc::new(watch.clone()),
+                status: Arc::new(watch),
+            });
+            if settings.api {
+                app = app.merge(api(&parts, manifests, &producer));
+            }
+            tasks.spawn(server::serve(listener, app, stop.clone()));
+        }
+        let run = RunFile {
+            pid: std::process::id(),
+            http: http.map(|a| a.to_string()),
+            kafka: parts.kafka.bootstrap.clone(),
+        };
+        run.write(&data)?;
+        Ok(Self { parts, producer, http, data, broker, router, tasks, stop })
+    }
+
+    /// What the router knows of itself.
+    pub(crate) fn status(&self) -> RouterStatus {
+        self.router.status()
+    }
+
+    /// Returns when every record of the log has been committed by every route for `quiet`, or with an
+    /// error when the router died.
+    pub(crate) async fn idle(&self, quiet: Duration) -> anyhow::Result<()> {
+        let mut since = None;
+        loop {
+            anyhow::ensure!(!self.router.is_broken(), "a thread of the router died; see the log");
+            let now = self.parts.clock.monotonic();
+            if self.status().caught_up() {
+                let since = *since.get_or_insert(now);
+                if now.saturating_sub(since) >= quiet {
+                    return Ok(());
+                }
+            } else {
+                since = None;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Returns when the router died; it never does while all is well.
+    pub(crate) async fn broken(&self) {
+        while !self.router.is_broken() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Stops in order; loses nothing that was acknowledged.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        let router = self.router;
+        // Readiness and status hold the router too; they are gone with the server.
+        if let Some(router) = Arc::into_inner(router) {
+            router.stop(STOP_PATIENCE).await;
+        }
+        drop(self.producer);
+        if let Some(broker) = self.broker {
+            broker.stop().await;
+        }
+        let _ = std::fs::remove_file(RunFile::path(&self.data));
+    }
+}
+
+async fn bind(
+    addr: Option<SocketAddr>,
+    allow_external: bool,
+) -> anyhow::Result<Option<TcpListener>> {
+    let Some(addr) = addr else { return Ok(None) };
+    server::check_listen(addr, allow_external)?;
+    let listener = TcpListener::bind(addr).await.with_context(|| {
+        format!("listen on {addr} (is another platform running? choose another with --listen)")
+    })?;
+    Ok(Some(listener))
+}
+
+async fn connect(
+    settings: &Settings,
+    data: &Path,
+) -> anyhow::Result<(Option<EmbeddedBroker>, KafkaSettings, Membership)> {
+    if let Some(kafka) = compose::cluster(&settings.kafka)? {
+        let id = settings.work.group.clone();
+        let session_timeout = settings.work.session_timeout;
+        let shared = Membership::Group { id, session_timeout };
+        let membership = if settings.work.alone { Membership::Alone } else { shared };
+        return Ok((None, kafka, membership));
+    }
+    let listen = settings.broker_listen.context("name a Kafka cluster with --kafka HOST:PORT")?;
+    server::check_listen(listen, settings.allow_external)?;
+    let broker = EmbeddedBroker::start(&data.join("broker"), listen).await.with_context(|| {
+        format!("the embedded broker on {listen} (choose another with --broker-listen)")
+    })?;
+    let kafka = KafkaSettings::plain(broker.address().to_string());
+    // The broker lives in this process, so no other router can share its topics.
+    Ok((Some(broker), kafka, Membership::Alone))
+}
+
+fn api(parts: &Parts, manifests: &Manifests, producer: &Producer) -> axum::Router {
+    let budget = parts.budget.child("http requests", parts.budget.limit() / INGEST_SHARE);
+    let transport: Arc<dyn Transport> = Arc::new(producer.clone());
+    let settings = ingest::IngestSettings::new(budget);
+    let engine = sql::SqlEngine::new(
+        Arc::new(store::Tables(parts.warehouse.clone())),
+        sql::SqlLimits::default(),
+    );
+    ingest::router(settings, transport, manifests.streams.clone()).merge(sql::router(engine))
+}
