@@ -12,10 +12,12 @@
 //!
 //! Must not know: who feeds it.
 
+pub mod conformance;
 mod contract;
 mod delivery;
 mod delta;
 mod http;
+mod kafka;
 mod rows;
 
 pub use contract::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
@@ -25,3 +27,4 @@ pub use delta::{
     Warehouse, WarehouseSettings,
 };
 pub use http::{HttpDelivery, HttpFormat, HttpSettings, RetryPolicy};
+pub use kafka::{KafkaDelivery, KafkaDeliverySettings, ROW_HEADER};

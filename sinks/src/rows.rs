@@ -73,17 +73,27 @@ impl JsonRows {
     }
 }
 
-/// A column whose values are written as text: strings as they are, the rest as Arrow prints them.
-pub(crate) struct TextColumn<'a> {
-    array: &'a dyn Array,
-    formatter: ArrayFormatter<'a>,
+/// The texts of one column: strings as they are, the rest as Arrow prints them.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    text: String,
+    /// End of each row's text, and whether it has one.
+    ends: Vec<(usize, bool)>,
 }
 
 const FORMAT: FormatOptions<'static> = FormatOptions::new().with_display_error(false);
 
-impl<'a> TextColumn<'a> {
-    /// Column `name` of `batch`, or a refusal that lists what there is.
-    pub(crate) fn of(batch: &'a RecordBatch, name: &str) -> Result<Self, SinkError> {
+impl Texts {
+    /// Replaces the content by column `name` of `batch`; a missing column is refused with a list of
+    /// those there are. Without a name no row has a text.
+    pub(crate) fn read(
+        &mut self,
+        batch: &RecordBatch,
+        name: Option<&str>,
+    ) -> Result<(), SinkError> {
+        self.text.clear();
+        self.ends.clear();
+        let Some(name) = name else { return Ok(()) };
         let Some(array) = batch.column_by_name(name) else {
             let schema = batch.schema();
             let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
@@ -91,23 +101,25 @@ impl<'a> TextColumn<'a> {
                 what: format!("there is no column `{name}`; the rows have {}", names.join(", ")),
             });
         };
-        let formatter = ArrayFormatter::try_new(array, &FORMAT).map_err(|e| {
-            SinkError::Rejected { what: format!("column `{name}` has no text form: {e}") }
-        })?;
-        Ok(Self { array, formatter })
+        let no_text = |e| SinkError::Rejected {
+            what: format!("column `{name}` cannot be written as text: {e}"),
+        };
+        let formatter = ArrayFormatter::try_new(array, &FORMAT).map_err(no_text)?;
+        for row in 0..batch.num_rows() {
+            let there = !array.is_null(row);
+            if there {
+                formatter.value(row).write(&mut self.text).map_err(no_text)?;
+            }
+            self.ends.push((self.text.len(), there));
+        }
+        Ok(())
     }
 
-    /// Replaces `text` by the value in `row`; `false` when it is null.
-    pub(crate) fn read(&self, row: usize, text: &mut String) -> Result<bool, SinkError> {
-        text.clear();
-        if self.array.is_null(row) {
-            return Ok(false);
-        }
-        self.formatter
-            .value(row)
-            .write(text)
-            .map_err(|e| SinkError::Rejected { what: format!("a value has no text form: {e}") })?;
-        Ok(true)
+    /// The text of `row`, unless it is null.
+    pub(crate) fn row(&self, row: usize) -> Option<&[u8]> {
+        let (end, there) = *self.ends.get(row)?;
+        let start = if row == 0 { 0 } else { self.ends[row - 1].0 };
+        there.then(|| &self.text.as_bytes()[start..end])
     }
 }
 
@@ -163,12 +175,11 @@ mod tests {
             [r#"{"id":"a\n\"b\"","at":"1970-01-01T00:00:01Z"}"#, r#"{"n":7}"#],
             "null columns are left out"
         );
-        let ids = TextColumn::of(&batch, "id").expect("is there");
-        let mut text = String::new();
-        assert!(ids.read(0, &mut text).expect("reads"));
-        assert_eq!(text, "a\n\"b\"");
-        assert!(!ids.read(1, &mut text).expect("reads"), "null is not the empty text");
-        let error = TextColumn::of(&batch, "ide").err().expect("unknown").to_string();
+        let mut ids = Texts::default();
+        ids.read(&batch, Some("id")).expect("is there");
+        assert_eq!(ids.row(0), Some("a\n\"b\"".as_bytes()));
+        assert_eq!(ids.row(1), None, "null is not the empty text");
+        let error = ids.read(&batch, Some("ide")).expect_err("unknown").to_string();
         assert!(error.contains("id, n, at"), "{error}");
     }
 
