@@ -44,7 +44,7 @@ impl S3Server {
     /// What a client of it needs, as `object_store` names it.
     pub fn options(&self) -> BTreeMap<String, String> {
         [
-            ("aws_endpoint", format!("http://{}", self.address)),
+            ("aws_endpoint_url", format!("http://{}", self.address)),
             ("aws_allow_http", "true".to_owned()),
             ("aws_region", "us-east-1".to_owned()),
             ("aws_access_key_id", "millrace".to_owned()),

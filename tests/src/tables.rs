@@ -1,14 +1,13 @@
 //! Reading tables without the process that wrote them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
 use url::Url;
 
-use millrace_events::{NoProbe, TableName};
+use millrace_events::TableName;
 use millrace_sinks::{Warehouse, WarehouseSettings};
 
 use crate::{Acked, eventually};
@@ -24,12 +23,8 @@ impl Tables {
     /// Opens the tables at `store`.
     pub async fn open(store: &str, options: &BTreeMap<String, String>) -> Result<Self> {
         let store = Url::parse(store)?;
-        let settings = WarehouseSettings {
-            url: store.clone(),
-            options: options.clone(),
-            probe: Arc::new(NoProbe),
-            wrap: None,
-        };
+        let options = options.clone();
+        let settings = WarehouseSettings { options, ..WarehouseSettings::at(store.clone()) };
         Ok(Self { warehouse: Warehouse::open(settings).await?, store })
     }
 

@@ -83,11 +83,16 @@ impl Run<'_> {
         }
     }
 
-    /// A router in a group of its own: where it resumes is in the table, not in the group, and a dead
-    /// member of an older group holds nothing up.
+    /// Every third run is in a group, each router in a new one: where it resumes is in the table, not
+    /// in the group, and a dead member of an older group holds nothing up.
     async fn attempt(&self, attempt: usize, fault: Option<&str>) -> Result<Exit> {
         let group = format!("{}-{attempt}", self.name);
-        let options = [IDLE[0], IDLE[1], "--group", &group];
+        let mut options = IDLE.to_vec();
+        if self.seed % 3 == 2 {
+            options.extend(["--group", &group]);
+        } else {
+            options.push("--alone");
+        }
         let mut router = self.site.router_with_fault("router", self.kafka, &options, fault)?;
         let exit = router.exit().await?;
         if let Exit::Failed(status) = exit {
@@ -106,7 +111,7 @@ impl Run<'_> {
 }
 
 async fn run(seed: u64, kafka: &KafkaSettings, name: String) -> Result<Kills> {
-    let partitions = 1 + u32::try_from(seed % 3)?;
+    let partitions = 1 + u32::try_from(seed % 4)?;
     let site = Site::new(&manifests(&name, "plays", partitions))?;
     let writer = KafkaWriter::open(kafka, &name, partitions).await?;
     let run = Run { seed, name, kafka, site };
@@ -147,4 +152,32 @@ async fn a_router_killed_at_any_step_loses_and_doubles_nothing() -> Result<()> {
         ensure!(missed.is_empty(), "nothing died at {missed:?}, only at {kills:?}");
     }
     Ok(())
+}
+
+/// One of two members of a group dies while it hands partitions to the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_killed_while_partitions_move_to_another_loses_and_doubles_nothing() -> Result<()>
+{
+    let broker = TestBroker::start().await;
+    let (kafka, name) = (broker.settings(), broker.topic("crash"));
+    let site = Site::new(&manifests(&name, "plays", 4))?;
+    let writer = KafkaWriter::open(&kafka, &name, 4).await?;
+    let mut maker = EventMaker::new(&name, 77);
+    let mut acked = writer.write(&maker.take(300)).await?;
+    let tables = site.tables().await?;
+
+    // Six seconds are the least that Kafka allows by default.
+    let options = ["--group", &name, "--session-timeout", "6s"];
+    // The first time is its own assignment, the second gives partitions away.
+    let fault = Some("during-rebalance:2");
+    let mut dying = site.router_with_fault("dying", &kafka, &options, fault)?;
+    tables.will_hold(TABLE, &acked).await?;
+    let heir = site.router("heir", &kafka, &options)?;
+    acked.merge(writer.write(&maker.take(300)).await?);
+    ensure!(dying.exit().await? == Exit::Killed, "{}", site.logs());
+    acked.merge(writer.write(&maker.take(300)).await?);
+    tables.will_hold(TABLE, &acked).await.with_context(|| site.logs())?;
+    heir.stop().await?;
+    tables.must_hold(TABLE, &name, &acked).await?;
+    site.audit().await
 }

@@ -65,7 +65,7 @@ async fn a_dead_endpoint_stops_its_own_route_only() -> Result<()> {
     let writer = KafkaWriter::open(&kafka, &name, 2).await?;
     let mut maker = EventMaker::new(&name, 3);
 
-    let router = site.router("router", &kafka, &["--group", &name, "--memory", "64MiB"])?;
+    let router = site.router("router", &kafka, &["--alone", "--memory", "64MiB"])?;
     let tables = site.tables().await?;
     let mut acked = Acked::default();
     for _ in 0..5 {
@@ -100,7 +100,7 @@ async fn a_router_with_a_dead_endpoint_stops_when_asked() -> Result<()> {
     let writer = KafkaWriter::open(&kafka, &name, 2).await?;
     let acked = writer.write(&EventMaker::new(&name, 4).take(200)).await?;
 
-    let router = site.router("router", &kafka, &["--group", &name])?;
+    let router = site.router("router", &kafka, &["--alone"])?;
     let tables = site.tables().await?;
     tables.will_hold(TABLE, &acked).await?;
     router.stop().await?;

@@ -67,15 +67,14 @@ async fn events_reach_a_table_on_s3_exactly_once() -> Result<()> {
     let mut acked = writer.write(&maker.take(400)).await?;
 
     let faults = ["mid-upload:1", "before-commit:1", "after-commit-before-ack:2"];
-    for (attempt, fault) in faults.into_iter().enumerate() {
-        let group = format!("{name}-{attempt}");
-        let options = ["--group", &group, "--until-idle", "300ms"];
+    for fault in faults {
+        let options = ["--alone", "--until-idle", "300ms"];
         let mut router = site.router_with_fault("router", &kafka, &options, Some(fault))?;
         let exit = router.exit().await?;
         ensure!(!matches!(exit, Exit::Failed(_)), "{fault}: {exit:?}\n{}", site.logs());
         acked.merge(writer.write(&maker.take(100)).await?);
     }
-    let options = ["--group", &name, "--until-idle", "300ms"];
+    let options = ["--alone", "--until-idle", "300ms"];
     site.router("router", &kafka, &options)?.exit_clean().await?;
     site.tables().await?.must_hold(TABLE, &name, &acked).await?;
     site.audit().await

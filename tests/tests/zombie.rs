@@ -18,12 +18,12 @@ async fn frozen_before_its_commit_it_is_fenced_by_the_table_alone() -> Result<()
     let mut acked = writer.write(&maker.take(300)).await?;
 
     let fault = Some("before-commit:1:stop");
-    let options = ["--group", "zombie-a", "--until-idle", "1s"];
+    let options = ["--alone", "--session-timeout", "6s", "--until-idle", "1s"];
     let mut zombie = site.router_with_fault("zombie", &kafka, &options, fault)?;
     zombie.frozen().await?;
 
     acked.merge(writer.write(&maker.take(100)).await?);
-    let options = ["--group", "zombie-b", "--until-idle", "1s"];
+    let options = ["--alone", "--until-idle", "1s"];
     site.router("heir", &kafka, &options)?.exit_clean().await?;
     site.tables().await?.must_hold(TABLE, &name, &acked).await?;
 
