@@ -1,0 +1,230 @@
+//! What only all documents together can tell: names, references, SQL, tables that routes share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+
+use millrace_events::{RouteName, StreamName, StreamSchema, TableName};
+
+use super::mistake::{Report, Spot};
+use super::route::RouteDraft;
+use super::sql_place::locate;
+use super::target::{TargetDraft, unknown_column};
+use super::yaml::{Node, Value};
+use super::{Manifests, RouteSpec, SqlCheck, Target};
+use crate::suggest;
+
+const EVENT_DATE: &str = "event_date";
+const EVENT_HOUR: &str = "event_hour";
+
+/// What the documents before this one declared.
+#[derive(Debug, Default)]
+pub(crate) struct Declared {
+    /// Every stream name seen, also of streams with mistakes in them.
+    pub(crate) names: BTreeMap<StreamName, Spot>,
+    /// Streams without mistakes.
+    pub(crate) streams: BTreeMap<StreamName, Arc<StreamSchema>>,
+    /// Every route name seen.
+    pub(crate) route_names: BTreeMap<RouteName, Spot>,
+    /// Routes that could be read.
+    pub(crate) routes: Vec<RouteDraft>,
+}
+
+/// Checks the routes against the streams and against each other.
+pub(crate) fn check(declared: Declared, sql: &dyn SqlCheck, report: &mut Report) -> Manifests {
+    let mut tables = BTreeMap::new();
+    let mut routes = Vec::new();
+    for route in &declared.routes {
+        let Some(stream) = declared.streams.get(&route.from) else {
+            if !declared.names.contains_key(&route.from) {
+                let names = declared.names.keys().map(StreamName::as_str);
+                let hint = suggest::hint(route.from.as_str(), "streams", names);
+                report.add(route.from_at, format!("unknown stream `{}`", route.from), hint);
+            }
+            continue;
+        };
+        let Some(columns) = check_sql(route, stream, sql, report) else { continue };
+        check_target(route, stream, &columns, report);
+        if let TargetDraft::Table { table, table_at, partition_by } = &route.to {
+            let partitions = partition_by.iter().map(|(name, _)| name.clone()).collect();
+            let writer = Writer { columns, partitions, at: *table_at };
+            check_shared(table, writer, &mut tables, report);
+        }
+        routes.push(finish(route));
+    }
+    routes.sort_by(|a, b| a.name.cmp(&b.name));
+    Manifests { streams: declared.streams, routes }
+}
+
+fn text(node: &Node) -> &str {
+    match &node.value {
+        Value::Scalar(text, _) => text,
+        _ => "",
+    }
+}
+
+fn finish(route: &RouteDraft) -> RouteSpec {
+    let to = match &route.to {
+        TargetDraft::Table { table, partition_by, .. } => Target::Table {
+            table: table.clone(),
+            partition_by: partition_by.iter().map(|(name, _)| name.clone()).collect(),
+        },
+        TargetDraft::Kafka { topic, key, .. } => {
+            Target::Kafka { topic: topic.clone(), key: key.as_ref().map(|(name, _)| name.clone()) }
+        }
+        TargetDraft::Http { url, allow_private } => {
+            Target::Http { url: url.clone(), allow_private: *allow_private }
+        }
+    };
+    RouteSpec {
+        name: route.name.clone(),
+        from: route.from.clone(),
+        headers: route.headers.clone(),
+        filter: route.filter.as_ref().map(|n| text(n).to_owned()),
+        select: route.select.as_ref().map(|n| text(n).to_owned()),
+        to,
+        roll: route.roll,
+    }
+}
+
+/// The route's columns; both SQL texts are checked before giving up.
+fn check_sql(
+    route: &RouteDraft,
+    stream: &StreamSchema,
+    sql: &dyn SqlCheck,
+    report: &mut Report,
+) -> Option<SchemaRef> {
+    let mut run = |filter: Option<&Node>, select: Option<&Node>| {
+        let result = sql.check_route(stream, filter.map(text), select.map(text));
+        match (result, filter.or(select)) {
+            (Ok(columns), _) => Some(columns),
+            (Err(fault), Some(node)) => {
+                let at = locate(node, fault.line, fault.column, report);
+                report.add(at, fault.message, fault.hint);
+                None
+            }
+            (Err(fault), None) => {
+                report.add(route.from_at, fault.message, fault.hint);
+                None
+            }
+        }
+    };
+    let filtered = route.filter.as_ref().is_none_or(|node| run(Some(node), None).is_some());
+    let columns = run(None, route.select.as_ref());
+    columns.filter(|_| filtered)
+}
+
+fn check_target(route: &RouteDraft, stream: &StreamSchema, columns: &Schema, report: &mut Report) {
+    match &route.to {
+        TargetDraft::Http { .. } => {}
+        TargetDraft::Kafka { topic, topic_at, key } => {
+            if *topic == stream.topic {
+                let message = format!("the route would feed itself: `{topic}` is where it reads");
+                report.add(*topic_at, message, "write to another topic");
+            }
+            if let Some((name, at)) = key
+                && columns.index_of(name).is_err()
+            {
+                unknown_column("`key`", name, *at, columns, report);
+            }
+        }
+        TargetDraft::Table { partition_by, table_at, .. } => {
+            for (name, at) in partition_by {
+                check_partition(name, *at, stream, columns, report);
+            }
+            let own = |name: &str| partition_by.iter().any(|(p, _)| p == name);
+            if columns.fields().iter().all(|f| own(f.name())) {
+                let message = "every column is a partition column, which leaves nothing to store";
+                report.add(*table_at, message, "partition by fewer columns");
+            }
+        }
+    }
+}
+
+fn check_partition(
+    name: &str,
+    at: Spot,
+    stream: &StreamSchema,
+    columns: &Schema,
+    report: &mut Report,
+) {
+    let column = columns.field_with_name(name).ok();
+    if !matches!(name, EVENT_DATE | EVENT_HOUR) {
+        return match column {
+            None => unknown_column("`partition_by`", name, at, columns, report),
+            Some(field) if !can_partition(field.data_type()) => {
+                let message = format!("`{name}` is {}, which cannot partition", field.data_type());
+                let hint = "use text, a whole number, a Boolean, a date, event_date or event_hour";
+                report.add(at, message, hint);
+            }
+            Some(_) => {}
+        };
+    }
+    if column.is_some() {
+        let message =
+            format!("`{name}` would be computed, but the route has a column of that name");
+        report.add(at, message, "rename the column with `select`");
+        return;
+    }
+    let Some(event_time) = &stream.event_time else {
+        let message = format!("`{name}` needs the event time, which `{}` has not", stream.name);
+        report.add(at, message, "add `event_time: { column: … }` to the stream");
+        return;
+    };
+    match columns.field_with_name(&event_time.column) {
+        Ok(field) if matches!(field.data_type(), DataType::Timestamp(..)) => {}
+        Ok(_) => {
+            let message = format!("`{name}` needs `{}` as a timestamp", event_time.column);
+            report.add(at, message, "select it unchanged");
+        }
+        Err(_) => {
+            let message = format!("`{name}` needs `{}`, which is not selected", event_time.column);
+            report.add(at, message, format!("add `{}` to `select`", event_time.column));
+        }
+    }
+}
+
+fn can_partition(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::Boolean | DataType::Int32 | DataType::Int64 | DataType::Date32
+    )
+}
+
+/// What a route wants of a table.
+struct Writer {
+    columns: SchemaRef,
+    partitions: Vec<String>,
+    at: Spot,
+}
+
+/// Several routes may write one table if they agree about it.
+fn check_shared(
+    table: &TableName,
+    writer: Writer,
+    tables: &mut BTreeMap<TableName, Writer>,
+    report: &mut Report,
+) {
+    let Some(first) = tables.get(table) else {
+        tables.insert(table.clone(), writer);
+        return;
+    };
+    let place = report.describe(first.at);
+    for field in writer.columns.fields() {
+        let Ok(other) = first.columns.field_with_name(field.name()) else { continue };
+        if other.data_type() != field.data_type() {
+            let message = format!(
+                "column `{}` of table `{table}` is {} here and {} in the route at {place}",
+                field.name(),
+                field.data_type(),
+                other.data_type(),
+            );
+            report.add(writer.at, message, "cast it in `select`, or write to another table");
+        }
+    }
+    if writer.partitions != first.partitions {
+        let message = format!("table `{table}` is partitioned differently by the route at {place}");
+        report.add(writer.at, message, "use one `partition_by` for both");
+    }
+}

@@ -1,0 +1,136 @@
+//! Mistakes with their places, gathered in one report.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Something wrong in a manifest. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Mistake {
+    /// The file.
+    pub file: PathBuf,
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+    /// The line it is in.
+    pub snippet: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, message, hint, .. } = self;
+        write!(f, "{}:{line}:{column}: {message}", file.display())?;
+        hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+/// What is wrong with a route's SQL. Line and column count from 1 within the SQL text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}")]
+pub struct SqlFault {
+    /// Line, 1 when unknown.
+    pub line: usize,
+    /// Column in characters, 1 when unknown.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+/// A place in one of the files of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) file: usize,
+    /// From 1.
+    pub(crate) line: usize,
+    /// From 1, in characters.
+    pub(crate) column: usize,
+}
+
+/// A file as it was read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    path: PathBuf,
+    pub(crate) lines: Vec<Vec<char>>,
+}
+
+/// Files read and mistakes found.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    sources: Vec<Source>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Report {
+    /// Takes in a file; its index stands in every [`Spot`] of it.
+    pub(crate) fn add_source(&mut self, path: &Path, text: &str) -> usize {
+        // The line breaks of YAML: "\r\n" is one, a lone "\r" is one too.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let lines = text.split('\n').map(|line| line.chars().collect()).collect();
+        self.sources.push(Source { path: path.to_owned(), lines });
+        self.sources.len() - 1
+    }
+
+    pub(crate) fn source(&self, file: usize) -> &Source {
+        &self.sources[file]
+    }
+
+    /// Adds a mistake, moved into the file should the place lie outside.
+    pub(crate) fn add(&mut self, at: Spot, message: impl Into<String>, hint: impl Into<Hint>) {
+        const SNIPPET_CHARS: usize = 160;
+        let source = &self.sources[at.file];
+        let line = at.line.clamp(1, source.lines.len());
+        let text = &source.lines[line - 1];
+        let snippet: String = text.iter().take(SNIPPET_CHARS).collect();
+        self.mistakes.push(Mistake {
+            file: source.path.clone(),
+            line,
+            column: at.column.clamp(1, text.len() + 1),
+            message: message.into(),
+            hint: hint.into().0,
+            snippet: (!snippet.trim().is_empty()).then_some(snippet),
+        });
+    }
+
+    /// The mistakes in the order of files and lines; empty when all is well.
+    pub(crate) fn into_mistakes(mut self) -> Vec<Mistake> {
+        self.mistakes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self.mistakes.dedup();
+        self.mistakes
+    }
+
+    /// Where a spot is, for messages that point at a second place.
+    pub(crate) fn describe(&self, at: Spot) -> String {
+        format!("{}:{}", self.sources[at.file].path.display(), at.line)
+    }
+}
+
+/// An optional hint, so that callers may pass text or nothing.
+#[derive(Debug)]
+pub(crate) struct Hint(Option<String>);
+
+/// No hint.
+pub(crate) const NO_HINT: Hint = Hint(None);
+
+impl From<&str> for Hint {
+    fn from(text: &str) -> Self {
+        Self(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Hint {
+    fn from(text: String) -> Self {
+        Self(Some(text))
+    }
+}
+
+impl From<Option<String>> for Hint {
+    fn from(text: Option<String>) -> Self {
+        Self(text)
+    }
+}
