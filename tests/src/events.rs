@@ -99,6 +99,11 @@ pub fn unique(prefix: &str) -> String {
 /// A stream `name` of `partitions`, and a route of the same name that writes what is not `debug` to
 /// the table `raw.<table>`, committing often.
 pub fn manifests(name: &str, table: &str, partitions: u32) -> String {
+    manifests_rolling(name, table, partitions, "bytes: 16KiB, every: 100ms, idle: 50ms")
+}
+
+/// The same with a rolling policy of one's own.
+pub fn manifests_rolling(name: &str, table: &str, partitions: u32, roll: &str) -> String {
     format!(
         "\
 kind: Stream
@@ -123,7 +128,7 @@ spec:
   from: {name}
   where: kind <> 'debug'
   to: {{ table: raw.{table}, partition_by: [country] }}
-  roll: {{ bytes: 16KiB, every: 100ms, idle: 50ms }}
+  roll: {{ {roll} }}
 "
     )
 }

@@ -21,7 +21,7 @@ pub mod tidy;
 pub use acked::{Acked, Contents};
 pub use binary::millrace_binary;
 pub use deadline::{HANGS_AFTER, eventually};
-pub use events::{EventMaker, Fate, Planned, manifests, unique};
+pub use events::{EventMaker, Fate, Planned, manifests, manifests_rolling, unique};
 pub use kafka::KafkaWriter;
 pub use process::{Exit, Millrace};
 pub use s3::S3Server;

@@ -120,9 +120,9 @@ impl Millrace {
         .await
     }
 
-    /// What the process has printed so far.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+    /// Where the process's output goes.
+    pub fn log_file(&self) -> PathBuf {
+        self.log.clone()
     }
 
     async fn signal(&self, name: &str) -> Result<()> {

@@ -26,9 +26,15 @@ impl Site {
     pub fn new(manifests: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join("manifests"))?;
-        std::fs::write(folder.path().join("manifests/all.yaml"), manifests)?;
         let store = format!("file://{}", folder.path().join("tables").display());
-        Ok(Self { folder, store, options: BTreeMap::new(), environment: BTreeMap::new() })
+        let site = Self { folder, store, options: BTreeMap::new(), environment: BTreeMap::new() };
+        site.manifests(manifests)?;
+        Ok(site)
+    }
+
+    /// Replaces the manifests for processes started from now on.
+    pub fn manifests(&self, manifests: &str) -> Result<()> {
+        Ok(std::fs::write(self.path("manifests/all.yaml"), manifests)?)
     }
 
     /// A site with its tables on `server`.
