@@ -1,34 +1,110 @@
 //! Topics: create, count, measure.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, DefaultConsumerContext};
+use rdkafka::error::RDKafkaErrorCode as Code;
+
 use millrace_events::{Offset, TopicPartition};
 
+use crate::logging::Talk;
 use crate::{BusError, KafkaSettings};
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A topic just created shows up in the metadata after a moment.
+const SHOWS_UP: Duration = Duration::from_millis(50);
 
 /// Manages topics.
 #[derive(Clone)]
 pub struct Admin {
-    _private: (),
+    admin: Arc<AdminClient<Talk>>,
+    /// Asks for metadata: only a consumer can do so without creating the topic on clusters that allow it.
+    reader: Arc<BaseConsumer<DefaultConsumerContext>>,
 }
 
-#[expect(clippy::unused_self, unused_variables, clippy::unused_async)]
 impl Admin {
-    /// Connects lazily.
+    /// Connects lazily: succeeds without a broker.
     pub fn new(settings: &KafkaSettings) -> Result<Self, BusError> {
-        todo!()
+        let refused = |e| BusError::refused(format!("the Kafka settings are not accepted: {e}"));
+        let config = settings.client()?;
+        let admin = config.create_with_context(Talk).map_err(refused)?;
+        let mut config = config.clone();
+        config.set("allow.auto.create.topics", "false");
+        Ok(Self { admin: Arc::new(admin), reader: Arc::new(config.create().map_err(refused)?) })
     }
 
-    /// Creates the topic unless it is there; returns how many partitions it has.
+    /// Creates the topic unless it is there; returns how many partitions it has, which for a topic that
+    /// was there need not be `partitions`.
     pub async fn ensure_topic(&self, name: &str, partitions: i32) -> Result<i32, BusError> {
-        todo!()
+        if let Some(count) = self.partitions(name).await? {
+            return Ok(count);
+        }
+        // -1 is the broker's default replication; the embedded broker has no use for another.
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let what = || format!("create topic {name} with {partitions} partitions");
+        let results = self.admin.create_topics(&[topic], &options).await;
+        for result in results.map_err(|e| BusError::of(what(), e))? {
+            match result {
+                Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(BusError::of_code(what(), code)),
+            }
+        }
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(count) = self.partitions(name).await? {
+                return Ok(count);
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(BusError::retry(what(), "it was created but does not show up"));
+            }
+            tokio::time::sleep(SHOWS_UP).await;
+        }
     }
 
     /// How many partitions the topic has; `None` when there is no such topic.
     pub async fn partitions(&self, topic: &str) -> Result<Option<i32>, BusError> {
-        todo!()
+        let (reader, name) = (Arc::clone(&self.reader), topic.to_owned());
+        let what = format!("ask for the partitions of {topic}");
+        blocking(what, move |what| {
+            let metadata = reader.fetch_metadata(Some(&name), PATIENCE);
+            let metadata = metadata.map_err(|e| BusError::of(what, e))?;
+            let Some(found) = metadata.topics().iter().find(|t| t.name() == name) else {
+                return Ok(None);
+            };
+            match found.error().map(Code::from) {
+                None => {
+                    let count = i32::try_from(found.partitions().len()).unwrap_or(i32::MAX);
+                    Ok((count > 0).then_some(count))
+                }
+                Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
+                Some(code) => Err(BusError::of_code(what, code)),
+            }
+        })
+        .await
     }
 
-    /// First offset held and the offset the next record will get.
+    /// The first offset held and the offset the next record will get.
     pub async fn watermarks(&self, tp: &TopicPartition) -> Result<(Offset, Offset), BusError> {
-        todo!()
+        let (reader, tp) = (Arc::clone(&self.reader), tp.clone());
+        blocking(format!("ask where {tp} begins and ends"), move |what| {
+            let answer = reader.fetch_watermarks(&tp.topic, tp.partition.0, PATIENCE);
+            let (low, high) = answer.map_err(|e| BusError::of(what, e))?;
+            Ok((Offset(low), Offset(high)))
+        })
+        .await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    what: String,
+    work: impl FnOnce(&str) -> Result<T, BusError> + Send + 'static,
+) -> Result<T, BusError> {
+    match tokio::task::spawn_blocking(move || (work(&what), what)).await {
+        Ok((result, _)) => result,
+        Err(error) => Err(BusError::fatal("ask Kafka", error)),
     }
 }

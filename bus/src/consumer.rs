@@ -228,7 +228,9 @@ impl Consumer {
                 }
                 Polled::Moved { change, partitions } => {
                     // What was collected of them in this call must not outlive the hand-over.
-                    partitions.iter().for_each(|tp| drop(slots.stop(tp)));
+                    for tp in &partitions {
+                        slots.stop(tp);
+                    }
                     client.context().moved(client, change, &partitions);
                     Some(Event::Moved(change, partitions))
                 }
@@ -340,7 +342,9 @@ impl Consumer {
 
     /// Goes on where `pause` left off.
     pub fn resume(&mut self, partitions: &[TopicPartition]) {
-        partitions.iter().for_each(|tp| drop(self.paused.remove(tp)));
+        for tp in partitions {
+            self.paused.remove(tp);
+        }
         let mut fetched = self.of_fetched(partitions);
         // In a group a stopped partition is paused; resuming it is up to `start_at`.
         fetched.retain(|tp| self.slots.position(tp).is_some());

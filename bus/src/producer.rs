@@ -1,11 +1,29 @@
-//! Appends records to topics, acknowledged by all in-sync replicas.
+//! Appends records to topics, each acknowledged by all in-sync replicas.
 
+mod ticket;
+
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+
 use millrace_events::{Header, Outgoing, PartitionId, SendError, Transport};
 
+use crate::logging;
 use crate::{BusError, KafkaSettings};
+
+use ticket::{Rows, Ticket, Tracker};
+
+/// A record that is not acknowledged by then is given up.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long `send` waits before it tries a full queue again.
+const FULL_QUEUE: Duration = Duration::from_millis(2);
 
 /// How much a producer holds and waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +51,23 @@ pub struct OutgoingRef<'a> {
     pub timestamp_ms: Option<i64>,
 }
 
+impl<'a> From<&'a Outgoing> for OutgoingRef<'a> {
+    fn from(record: &'a Outgoing) -> Self {
+        Self {
+            topic: &record.topic,
+            partition: record.partition,
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &record.headers,
+            timestamp_ms: record.timestamp_ms,
+        }
+    }
+}
+
 /// Why a record was not enqueued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnqueueError {
-    /// The queue is full: wait for acknowledgements.
+    /// The queue is full: wait for acknowledgements, then enqueue the same record again.
     #[error("the producer's queue is full")]
     Full,
     /// The record or the producer is at fault.
@@ -44,33 +75,161 @@ pub enum EnqueueError {
     Send(#[from] SendError),
 }
 
-/// Appends records.
-#[derive(Clone)]
+/// Appends records: idempotent, `acks=all`, zstd. Clones share the connection; each clone keeps its own
+/// account of what it enqueued, for [`drained`](Self::drained).
+///
+/// Records still queued when the last clone is dropped are given up.
 pub struct Producer {
-    _private: (),
+    shared: Arc<Shared>,
+    tracker: Arc<Tracker>,
 }
 
-#[expect(clippy::unused_self, unused_variables, clippy::unused_async)]
+impl Clone for Producer {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), tracker: Arc::default() }
+    }
+}
+
+struct Shared {
+    config: ClientConfig,
+    live: Mutex<Live>,
+}
+
+type Live = Arc<ThreadedProducer<Delivery>>;
+
 impl Producer {
     /// Connects lazily: succeeds without a broker.
     pub fn new(settings: &KafkaSettings, limits: ProducerLimits) -> Result<Self, BusError> {
-        todo!()
+        let mut config = settings.client()?;
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", "zstd")
+            .set("compression.level", "1")
+            .set("linger.ms", limits.linger.as_millis().to_string())
+            .set("batch.num.messages", "100000")
+            .set("queue.buffering.max.kbytes", (limits.queue_bytes / 1024).max(1).to_string())
+            .set("queue.buffering.max.messages", "0")
+            .set("retry.backoff.max.ms", "500")
+            .set("delivery.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string());
+        let refused = |e| BusError::refused(format!("the Kafka settings are not accepted: {e}"));
+        let live = Mutex::new(Arc::new(config.create_with_context(Delivery).map_err(refused)?));
+        Ok(Self { shared: Arc::new(Shared { config, live }), tracker: Arc::default() })
     }
 
-    /// Enqueues a record.
+    /// Enqueues a record without waiting; [`drained`](Self::drained) tells what became of it.
     pub fn try_enqueue(&self, record: OutgoingRef<'_>) -> Result<(), EnqueueError> {
-        todo!()
+        self.tracker.enqueued();
+        let ticket = Ticket::Tracked(Arc::clone(&self.tracker));
+        self.shared.enqueue(record, ticket).inspect_err(|_| self.tracker.taken_back())
     }
 
-    /// Waits for everything enqueued through this handle since the last call; the first error, if any.
+    /// Waits until everything enqueued through this clone is acknowledged or given up; the first failure
+    /// since the last call, if any.
     pub async fn drained(&self) -> Result<(), SendError> {
-        todo!()
+        self.tracker.drained().await
     }
+
+    /// Records enqueued through this clone and not yet acknowledged or given up.
+    pub fn outstanding(&self) -> usize {
+        self.tracker.outstanding()
+    }
+}
+
+impl Shared {
+    fn enqueue(&self, record: OutgoingRef<'_>, ticket: Ticket) -> Result<(), EnqueueError> {
+        let live = Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner));
+        let sent = live.send(BaseRecord {
+            topic: record.topic,
+            partition: record.partition.map(|p| p.0),
+            payload: record.value,
+            key: record.key,
+            timestamp: record.timestamp_ms,
+            headers: headers(record.headers),
+            delivery_opaque: Box::new(ticket),
+        });
+        let Err((error, refused)) = sent else { return Ok(()) };
+        // The ticket of a record that was not taken must not report.
+        refused.delivery_opaque.void();
+        match error.rdkafka_error_code() {
+            Some(Code::QueueFull) => Err(EnqueueError::Full),
+            Some(Code::Fatal) => {
+                self.replace(&live);
+                Err(EnqueueError::Full)
+            }
+            _ => Err(EnqueueError::Send(ticket::send_error(&error, record.topic))),
+        }
+    }
+
+    /// A producer with a fatal error (its sequence numbers no longer fit the broker's) takes no more
+    /// records; a new one starts with a new identity.
+    fn replace(&self, broken: &Live) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&live, broken) {
+            return;
+        }
+        let reason = broken.client().fatal_error().map(|(_, reason)| reason);
+        match self.config.create_with_context(Delivery) {
+            Ok(fresh) => {
+                tracing::warn!(target: "kafka", ?reason, "the producer was replaced");
+                *live = Arc::new(fresh);
+            }
+            Err(error) => tracing::error!(target: "kafka", %error, "no new producer"),
+        }
+    }
+}
+
+fn headers(headers: &[Header]) -> Option<OwnedHeaders> {
+    let first = OwnedHeaders::new_with_capacity(headers.len());
+    let add = |all: OwnedHeaders, h: &Header| {
+        all.insert(KafkaHeader { key: &h.name, value: h.value.as_deref() })
+    };
+    (!headers.is_empty()).then(|| headers.iter().fold(first, add))
 }
 
 #[async_trait]
 impl Transport for Producer {
-    async fn send(&self, _records: Vec<Outgoing>) -> Vec<Result<(), SendError>> {
-        todo!()
+    async fn send(&self, records: Vec<Outgoing>) -> Vec<Result<(), SendError>> {
+        let rows = Rows::new(records.len());
+        for (row, record) in records.iter().enumerate() {
+            loop {
+                let ticket = Ticket::Row(Arc::clone(&rows), row);
+                match self.shared.enqueue(record.into(), ticket) {
+                    Ok(()) => break,
+                    Err(EnqueueError::Full) => tokio::time::sleep(FULL_QUEUE).await,
+                    Err(EnqueueError::Send(error)) => {
+                        rows.done(row, Err(error));
+                        break;
+                    }
+                }
+            }
+        }
+        rows.finished().await
+    }
+}
+
+/// Delivery reports settle tickets.
+struct Delivery;
+
+impl ClientContext for Delivery {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        logging::talk(level as i32, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "kafka", %error, "{reason}");
+    }
+}
+
+impl ProducerContext for Delivery {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+        ticket.settle(match result {
+            Ok(_) => Ok(()),
+            Err((error, message)) => {
+                Err(ticket::send_error(error, rdkafka::Message::topic(message)))
+            }
+        });
     }
 }
