@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use crate::tidy::repository;
 
-/// The binary to test: `MILLRACE_BIN`, or the one beside the test, built when it is missing or older
-/// than its sources.
+/// The binary to test: `MILLRACE_BIN`, or the one beside the test, built when it is missing or
+/// older than its sources.
 ///
 /// # Panics
 /// When it cannot be built.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-/// Far beyond what anything here takes. Reaching it means that something hangs, never that it is slow.
+/// Far beyond what anything here takes. Reaching it means that something hangs, never that it is
+/// slow.
 pub const HANGS_AFTER: Duration = Duration::from_mins(3);
 
 /// Asks `probe` until it answers `Some`; `what` is named when it never does.

@@ -1,4 +1,5 @@
-//! A router killed at any step of the protocol, while events keep coming, loses and doubles nothing.
+//! A router killed at any step of the protocol, while events keep coming, loses and doubles
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,8 +84,8 @@ impl Run<'_> {
         }
     }
 
-    /// Every third run is in a group, each router in a new one: where it resumes is in the table, not
-    /// in the group, and a dead member of an older group holds nothing up.
+    /// Every third run is in a group, each router in a new one: where it resumes is in the table,
+    /// not in the group, and a dead member of an older group holds nothing up.
     async fn attempt(&self, attempt: usize, fault: Option<&str>) -> Result<Exit> {
         let group = format!("{}-{attempt}", self.name);
         let mut options = IDLE.to_vec();
@@ -142,7 +143,8 @@ async fn a_router_killed_at_any_step_loses_and_doubles_nothing() -> Result<()> {
         }
     }
     println!("{seeds} runs, killed at: {kills:?}");
-    // Whether a fault is met in one run depends on how the broker cuts batches; over many it must be.
+    // Whether a fault is met in one run depends on how the broker cuts batches; over many it must
+    // be.
     if seeds >= 12 {
         let missed: Vec<_> = Step::ALL
             .iter()

@@ -8,7 +8,8 @@ use millrace_bus::testing::TestBroker;
 use millrace_tests::tidy::repository;
 use millrace_tests::{EventMaker, KafkaWriter, Site, manifests};
 
-/// The interpreter with both readers: `MILLRACE_PYTHON`, or the one `deploy/readers/setup.sh` makes.
+/// The interpreter with both readers: `MILLRACE_PYTHON`, or the one `deploy/readers/setup.sh`
+/// makes.
 async fn python() -> Result<String> {
     if let Ok(named) = std::env::var("MILLRACE_PYTHON") {
         return Ok(named);

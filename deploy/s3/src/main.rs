@@ -1,9 +1,10 @@
-//! `millrace-s3 ROOT [ADDR]`: serves the folders under ROOT as buckets; prints the address it bound.
+//! `millrace-s3 ROOT [ADDR]`: serves the folders under ROOT as buckets; prints the address it
+//! bound.
 //!
-//! s3s-fs speaks the protocol (SigV4, multipart, ranges, listing) but looks whether an object exists
-//! long before it renames the new one into place, so two conditional writers could both win. Every
-//! write that makes an object visible therefore runs alone here. The body is read whole before that,
-//! or one stalled client would hold up all the others.
+//! s3s-fs speaks the protocol (SigV4, multipart, ranges, listing) but looks whether an object
+//! exists long before it renames the new one into place, so two conditional writers could both win.
+//! Every write that makes an object visible therefore runs alone here. The body is read whole
+//! before that, or one stalled client would hold up all the others.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -30,7 +31,8 @@ struct Server {
     turn: Arc<Mutex<()>>,
 }
 
-/// Whether the request makes an object visible: a whole put, a copy, or the end of a multipart upload.
+/// Whether the request makes an object visible: a whole put, a copy, or the end of a multipart
+/// upload.
 fn publishes(request: &Request<Incoming>) -> bool {
     let query = request.uri().query().unwrap_or_default();
     let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));

@@ -2,7 +2,8 @@
 
 use super::rules::Fault;
 
-/// What each crate may know of ours, as the design draws it. A crate that is not here may not exist.
+/// What each crate may know of ours, as the design draws it. A crate that is not here may not
+/// exist.
 const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("millrace-events", &[]),
     ("millrace-bus", &["millrace-events"]),

@@ -1,4 +1,5 @@
-//! The house rules that a machine can check, each as a function from text to the faults found in it.
+//! The house rules that a machine can check, each as a function from text to the faults found in
+//! it.
 
 mod arrows;
 mod lexer;

@@ -37,7 +37,8 @@ const FUNCTION_LINES: usize = 70;
 /// Columns a line may have.
 const COLUMNS: usize = 100;
 
-/// Code that says work was left undone or a test does not run. Split, or this file would say so too.
+/// Code that says work was left undone or a test does not run. Split, or this file would say so
+/// too.
 const UNFINISHED: [&str; 6] =
     ["todo!(", "unimplemented!(", "#[ignore", "dbg!(", "#![allow(", "panic!(\"not "];
 /// Words that say the same in comments.
