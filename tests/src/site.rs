@@ -127,7 +127,8 @@ impl Site {
         let Ok(entries) = std::fs::read_dir(self.folder.path()) else { return String::new() };
         let logs = entries.flatten().map(|entry| entry.path());
         logs.filter(|path| path.extension().is_some_and(|e| e == "log"))
-            .map(|path| format!("--- {}\n{}\n", path.display(), crate::process::tail(&path)))
-            .collect()
+            .map(|path| format!("--- {}\n{}", path.display(), crate::process::tail(&path)))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }

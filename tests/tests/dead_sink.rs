@@ -34,7 +34,7 @@ spec:
     )
 }
 
-/// Takes batches of events as a JSON array, as JSON lines or in CloudEvents, and keeps their ids.
+/// Takes batches of events as a JSON array, as JSON lines or wrapped, and keeps their ids.
 async fn take(State(seen): State<Seen>, body: String) -> StatusCode {
     let ids = body.split("\"event_id\":").skip(1).filter_map(|rest| rest.split('"').nth(1));
     seen.lock().expect("no holder panics").extend(ids.map(str::to_owned));

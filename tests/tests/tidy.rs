@@ -8,7 +8,7 @@ use millrace_tests::tidy::{
 };
 
 fn none(faults: &[Fault]) {
-    let list: String = faults.iter().map(|fault| format!("  {fault}\n")).collect();
+    let list = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(faults.is_empty(), "{} faults:\n{list}", faults.len());
 }
 

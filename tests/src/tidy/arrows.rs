@@ -44,7 +44,7 @@ pub fn arrows(manifest: &str) -> (String, Vec<String>) {
         let Some((key, value)) = line.split_once('=') else { continue };
         let key = key.trim().split('.').next().unwrap_or_default();
         if section == "package" && key == "name" {
-            name = value.trim().trim_matches('"').to_owned();
+            value.trim().trim_matches('"').clone_into(&mut name);
         } else if section.ends_with("dependencies") {
             known.extend(ours(key));
         }
