@@ -19,6 +19,7 @@ mod clock;
 mod dead;
 mod decode;
 mod decoded;
+mod emitter;
 mod id;
 mod names;
 mod outgoing;
@@ -32,6 +33,9 @@ pub use clock::{Clock, SystemClock};
 pub use dead::DeadLetter;
 pub use decode::Decoder;
 pub use decoded::Decoded;
+pub use emitter::{
+    EmitError, Emitter, EmitterSettings, EmitterStats, OnRejected, SpoolSettings, WhenFull,
+};
 pub use id::{ID_HEADER, new_event_id};
 pub use names::{NameError, RouteName, StreamName, TableName};
 pub use outgoing::{Outgoing, SendError, Transport};

@@ -130,7 +130,10 @@ mod tests {
 
     #[test]
     fn ordinary_names_pass() {
-        assert_eq!("raw.playback".parse::<TableName>().expect("valid").parts(), ("raw", "playback"));
+        assert_eq!(
+            "raw.playback".parse::<TableName>().expect("valid").parts(),
+            ("raw", "playback")
+        );
         assert_eq!("audit".parse::<TableName>().expect("valid").parts(), ("public", "audit"));
         assert!("play-back_2".parse::<StreamName>().is_ok());
     }

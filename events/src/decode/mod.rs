@@ -17,7 +17,8 @@ use arrow::error::ArrowError;
 
 use self::column::{ColumnBuffer, Fault};
 use self::scan::{BadJson, Scan};
-use crate::{ColumnType, Decoded, ID_HEADER, RawBatch, StreamSchema};
+use crate::id::header_id;
+use crate::{ColumnType, Decoded, RawBatch, StreamSchema};
 
 /// Longest piece of an event that is quoted in a reason.
 const QUOTED_CHARS: usize = 60;
@@ -329,10 +330,6 @@ fn type_name(data_type: ColumnType) -> &'static str {
 
 /// The id of a record whose event carries none: the producer's, or its position, which is as unique.
 fn id_of(raw: &RawBatch, record: usize) -> String {
-    let headers = raw.headers(record).iter().rev();
-    let id = headers.filter(|h| h.name == ID_HEADER).find_map(|h| {
-        let id = std::str::from_utf8(h.value.as_deref()?).ok()?;
-        (!id.is_empty()).then(|| id.to_owned())
-    });
+    let id = header_id(raw.headers(record)).map(str::to_owned);
     id.unwrap_or_else(|| format!("{}/{}", raw.tp(), raw.offsets()[record]))
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::{EventTime, Header, Offset, RawBatchBuilder, RawRecord, TopicPartition};
+use crate::{EventTime, Header, ID_HEADER, Offset, RawBatchBuilder, RawRecord, TopicPartition};
 
 const TYPES: [(&str, ColumnType); 11] = [
     ("event_id", ColumnType::String),
