@@ -94,7 +94,7 @@ pub(crate) async fn complaints(
 pub(crate) async fn run(args: AuditArgs) -> anyhow::Result<Verdict> {
     let warehouse = store::open(&args.store, Arc::new(NoProbe)).await?;
     let rows = warehouse.audit().await?;
-    sql::print(args.output, vec![batch(&rows)]).await?;
+    sql::print(args.output, &batch(&rows))?;
     let complaints = complaints(&warehouse, &rows).await?;
     if complaints.is_empty() {
         eprintln!("{} ledgers, all add up", rows.len());

@@ -52,7 +52,8 @@ impl Parts {
 
     /// A producer for events on their way in.
     pub(crate) fn producer(&self) -> anyhow::Result<Producer> {
-        producer(&self.kafka, self.budget.limit() / 8)
+        let limits = producer_limits(self.budget.limit() / 8);
+        Producer::new(&self.kafka, limits).context("the Kafka producer")
     }
 
     /// Starts a router over the routes of `manifests`.
@@ -129,29 +130,31 @@ impl Parts {
                 })
             }
             Target::Kafka { topic, key } => {
-                let producer = producer(&self.kafka, budget.limit() / 2)?;
-                let settings = KafkaDeliverySettings {
+                let delivery = KafkaDelivery::new(KafkaDeliverySettings {
                     route: route.clone(),
+                    kafka: self.kafka.clone(),
+                    limits: producer_limits(budget.limit() / 2),
                     topic: topic.clone(),
                     key: key.clone(),
                     id: stream.id.clone(),
-                };
-                let delivery = KafkaDelivery::new(producer, settings);
+                })?;
                 Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
             }
             Target::Http { url, allow_private } => {
-                let settings =
-                    HttpSettings { allow_private: *allow_private, ..HttpSettings::new(url.clone()) };
-                let delivery = HttpDelivery::new(route.clone(), settings, budget)?;
+                let settings = HttpSettings {
+                    allow_private: *allow_private,
+                    buffer_bytes: budget.limit() / 2,
+                    ..HttpSettings::new(route.clone(), url.clone())
+                };
+                let delivery = HttpDelivery::new(settings)?;
                 Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
             }
         })
     }
 }
 
-fn producer(kafka: &KafkaSettings, queue_bytes: usize) -> anyhow::Result<Producer> {
-    let limits = ProducerLimits { queue_bytes, linger: LINGER };
-    Producer::new(kafka, limits).context("the Kafka producer")
+fn producer_limits(queue_bytes: usize) -> ProducerLimits {
+    ProducerLimits { queue_bytes, linger: LINGER }
 }
 
 fn partition_columns(names: &[String], stream: &StreamSchema) -> Vec<PartitionColumn> {

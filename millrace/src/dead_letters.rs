@@ -38,7 +38,7 @@ fn query(filter: &DeadLettersFilter) -> anyhow::Result<DeadLetterQuery> {
 async fn list(args: DeadLettersListArgs) -> anyhow::Result<Verdict> {
     let warehouse = store::open(&args.store, Arc::new(NoProbe)).await?;
     let rows = warehouse.dead_letters(&query(&args.filter)?).await?;
-    sql::print(args.output, vec![batch(&rows)?]).await?;
+    sql::print(args.output, &batch(&rows)?)?;
     eprintln!("{} dead letters", rows.len());
     Ok(Verdict::Good)
 }

@@ -23,6 +23,9 @@ use crate::{fault, store};
 
 /// How long the router gets to commit what it has when the process is told to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
+/// The router reports its lag a few times a second; a quiet shorter than that may have been seen before
+/// the last record came.
+const LEAST_QUIET: Duration = Duration::from_millis(500);
 /// Of the memory, what requests in flight may hold.
 const INGEST_SHARE: usize = 8;
 
@@ -165,8 +168,8 @@ impl Platform {
         self.router.status()
     }
 
-    /// Returns when every record of the log has been committed by every route for `quiet`, or with an
-    /// error when the router died.
+    /// Returns when every record of the log has been committed by every route for `quiet` (and at least
+    /// [`LEAST_QUIET`]), or with an error when the router died.
     pub(crate) async fn idle(&self, quiet: Duration) -> anyhow::Result<()> {
         let mut since = None;
         loop {
@@ -174,7 +177,7 @@ impl Platform {
             let now = self.parts.clock.monotonic();
             if self.status().caught_up() {
                 let since = *since.get_or_insert(now);
-                if now.saturating_sub(since) >= quiet {
+                if now.saturating_sub(since) >= quiet.max(LEAST_QUIET) {
                     return Ok(());
                 }
             } else {

@@ -63,7 +63,7 @@ pub(crate) struct Tables(pub(crate) Warehouse);
 #[async_trait]
 impl TableSource for Tables {
     async fn tables(&self) -> Result<Vec<TableName>, SourceError> {
-        let mut tables = self.0.tables().await.map_err(SourceError::new)?;
+        let mut tables = self.0.tables().await?;
         // The ledger of sinks that hold none is seen through `audit`.
         tables.retain(|t| t.parts().0 != "system");
         tables.push(audit_table());
@@ -73,11 +73,11 @@ impl TableSource for Tables {
 
     async fn open(&self, name: &TableName) -> Result<Arc<dyn TableProvider>, SourceError> {
         if *name == audit_table() {
-            let rows = self.0.audit().await.map_err(SourceError::new)?;
+            let rows = self.0.audit().await?;
             let batch = audit::batch(&rows);
-            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
-            return Ok(Arc::new(table.map_err(SourceError::new)?));
+            let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
+            return Ok(Arc::new(table));
         }
-        self.0.provider(name).await.map_err(SourceError::new)
+        Ok(self.0.provider(name).await?)
     }
 }

@@ -1,0 +1,76 @@
+//! The data path's figures, one table: CPU-seconds and memory of the process under test, and the limit.
+//!
+//! Run it with `bench/run.sh`, which builds everything with optimization first.
+
+mod events;
+mod http;
+mod limit;
+mod pipeline;
+mod process;
+mod scan;
+mod site;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use site::Site;
+use table::Table;
+
+/// Benchmarks of the data path.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The `millrace` binary under test.
+    #[arg(long, default_value = "target/release/millrace")]
+    binary: PathBuf,
+    /// Megabytes of events per run.
+    #[arg(long, default_value_t = 300)]
+    megabytes: usize,
+    /// Only the scenarios whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// A Kafka cluster; without it a broker is embedded in this process (not in the one under test).
+    #[arg(long, env = "MILLRACE_TEST_KAFKA")]
+    kafka: Option<String>,
+    /// Python with `duckdb`, for the scan beside ours.
+    #[arg(long, env = "MILLRACE_PYTHON")]
+    python: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let wanted = |name: &str| name.contains(&args.only);
+    let mut table = Table::default();
+    let bytes = args.megabytes << 20;
+    if wanted("limit") {
+        table.add(limit::run("limit: decode + encode in memory, 1 KB", events::Size::Full)?);
+        table.add(limit::run("limit: decode + encode in memory, 0.5 KB", events::Size::Half)?);
+    }
+    let site = Site::start(&args.binary, args.kafka.as_deref()).await?;
+    if wanted("delta") {
+        let full = site.fill("full", events::Size::Full, bytes).await?;
+        table.add(pipeline::delta(&site, "delta: Kafka → Delta, 1 KB, one route", &full, 1).await?);
+        table.add(pipeline::delta(&site, "delta: the same, two routes", &full, 2).await?);
+        let half = site.fill("half", events::Size::Half, bytes).await?;
+        table.add(
+            pipeline::delta(&site, "delta: Kafka → Delta, 0.5 KB, one route", &half, 1).await?,
+        );
+    }
+    if wanted("copy") {
+        let small = site.fill("small", events::Size::Small, bytes / 4).await?;
+        table.add(
+            pipeline::copy(&site, "copy: Kafka → Kafka, header filter, no decode", &small).await?,
+        );
+    }
+    if wanted("http") {
+        http::run(&site, &mut table).await?;
+    }
+    if wanted("scan") {
+        scan::run(&site, args.python.as_deref(), &mut table).await?;
+    }
+    table.print();
+    site.stop().await;
+    Ok(())
+}
