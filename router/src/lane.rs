@@ -27,7 +27,7 @@ const ROOM_PATIENCE: Duration = Duration::from_millis(200);
 /// Pause before a broken connection is built anew.
 const REOPEN: Duration = Duration::from_secs(1);
 /// How often lag and progress are reported.
-const REPORT: Duration = Duration::from_millis(500);
+const REPORT: Duration = Duration::from_millis(200);
 
 /// Batches one route had no room for, oldest first.
 #[derive(Debug, Default)]
