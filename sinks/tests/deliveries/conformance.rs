@@ -8,11 +8,16 @@ use futures::FutureExt;
 use serde_json::Value;
 use url::Url;
 
+use millrace_bus::testing::TestBroker;
 use millrace_events::DeadLetter;
 use millrace_sinks::conformance::{Form, SinkHarness, check};
-use millrace_sinks::{AtLeastOnce, HttpDelivery, HttpFormat, HttpSettings, RetryPolicy, Sink};
+use millrace_sinks::{
+    AtLeastOnce, HttpDelivery, HttpFormat, HttpSettings, KafkaDelivery, KafkaDeliverySettings,
+    RetryPolicy, Sink,
+};
 
 use crate::books::MemoryBooks;
+use crate::kafka;
 use crate::memory::{MemoryDelivery, Mood, Place};
 use crate::rows::route;
 use crate::server::Server;
@@ -145,5 +150,53 @@ async fn the_http_sink_conforms() {
     {
         let (server, books) = (Server::start().await, MemoryBooks::default());
         check(&mut ToHttp { server, books, form, format }).await;
+    }
+}
+
+struct ToKafka {
+    broker: TestBroker,
+    topic: String,
+    books: MemoryBooks,
+    form: Form,
+}
+
+#[async_trait]
+impl SinkHarness for ToKafka {
+    async fn sink(&mut self) -> Box<dyn Sink> {
+        let id = Some("event_id".to_owned());
+        let settings = kafka::settings(self.broker.settings(), &self.topic);
+        let delivery =
+            KafkaDelivery::new(KafkaDeliverySettings { key: id.clone(), id, ..settings });
+        let delivery = delivery.expect("settings are fine");
+        let book = || Arc::new(self.books.clone());
+        Box::new(AtLeastOnce::new(route(), delivery, book(), book()))
+    }
+
+    async fn delivered(&mut self) -> Vec<String> {
+        let found = kafka::read(&self.broker, &self.topic).await;
+        found.iter().map(|read| read.header("ce_id")).collect()
+    }
+
+    async fn dead_letters(&mut self) -> Vec<DeadLetter> {
+        self.books.letters()
+    }
+
+    fn exactly_once(&self) -> bool {
+        false
+    }
+
+    fn form(&self) -> Form {
+        self.form
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_kafka_sink_conforms() {
+    for form in [Form::Columns, Form::Raw] {
+        let broker = TestBroker::start().await;
+        let topic = kafka::topic(&broker, 3).await;
+        let mut harness = ToKafka { broker, topic, books: MemoryBooks::default(), form };
+        check(&mut harness).await;
+        harness.broker.stop().await;
     }
 }
