@@ -26,6 +26,7 @@ mod outgoing;
 mod position;
 mod probe;
 mod raw;
+mod replay;
 mod schema;
 
 pub use budget::{Budget, Reservation};
@@ -42,4 +43,5 @@ pub use outgoing::{Outgoing, SendError, Transport};
 pub use position::{Epoch, Offset, OffsetRange, PartitionId, TopicPartition};
 pub use probe::{NoProbe, Probe, Step};
 pub use raw::{Header, RawBatch, RawBatchBuilder, RawRecord};
+pub use replay::{OpenBandit, ReplayError, ReplayEvent};
 pub use schema::{Column, ColumnType, EventTime, StreamSchema};
