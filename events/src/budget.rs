@@ -68,8 +68,8 @@ impl Budget {
         self.try_charge(bytes).then(|| Reservation { budget: self.clone(), bytes })
     }
 
-    /// Waits until `bytes` fit. A request above the whole limit waits for an empty budget and is then
-    /// let through, so that one oversized event cannot block its partition for ever.
+    /// Waits until `bytes` fit. A request above the whole limit waits for an empty budget and is
+    /// then let through, so that one oversized event cannot block its partition for ever.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
         loop {
             let freed = self.0.freed.notified();
@@ -80,7 +80,8 @@ impl Budget {
                 self.charge(bytes);
                 return Reservation { budget: self.clone(), bytes };
             }
-            // A parent may be freed by a sibling, which wakes only the parent's waiters: look again soon.
+            // A parent may be freed by a sibling, which wakes only the parent's waiters: look again
+            // soon.
             let _ = tokio::time::timeout(std::time::Duration::from_millis(20), freed).await;
         }
     }
@@ -153,7 +154,8 @@ impl Reservation {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
-    /// Changes the holding to `bytes`, above the limit if need be: for a size known only afterwards.
+    /// Changes the holding to `bytes`, above the limit if need be: for a size known only
+    /// afterwards.
     pub fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.budget.charge(bytes - self.bytes);
@@ -190,12 +192,13 @@ mod tests {
     async fn a_waiter_is_woken_when_bytes_come_back() {
         let all = Budget::new("all", 10);
         let held = all.try_reserve(10).expect("fits");
-        let waiter = tokio::spawn({
+        let mut waiter = tokio::task::JoinSet::new();
+        waiter.spawn({
             let all = all.clone();
             async move { all.reserve(5).await.bytes() }
         });
         tokio::task::yield_now().await;
         drop(held);
-        assert_eq!(waiter.await.expect("joined"), 5);
+        assert_eq!(waiter.join_next().await.expect("one").expect("joined"), 5);
     }
 }

@@ -1,4 +1,5 @@
-//! Dead letters: events that could not be decoded or routed, with all that is needed to replay them.
+//! Dead letters: events that could not be decoded or routed, with all that is needed to replay
+//! them.
 
 use crate::{Header, Offset, RawBatch, TopicPartition};
 

@@ -5,12 +5,12 @@
 //!  a Rust service ──── Emitter ───► Transport (bus: Kafka) with an on-disk spool behind it
 //! ```
 //!
-//! Duty: identity of events, names that become topics and paths, positions in a log, the schema of a
-//! stream, bytes ↔ Arrow, dead letters, clocks, replay sources, the memory budget that bytes in flight
-//! are charged to.
+//! Duty: identity of events, names that become topics and paths, positions in a log, the schema of
+//! a stream, bytes ↔ Arrow, dead letters, clocks, replay sources, the memory budget that bytes in
+//! flight are charged to.
 //!
-//! Invariants: a [`RawBatch`] holds *every* record the log has in its range; decoding loses no row (each
-//! is either a row of the Arrow batch or a dead row with a reason).
+//! Invariants: a [`RawBatch`] holds *every* record the log has in its range; decoding loses no row
+//! (each is either a row of the Arrow batch or a dead row with a reason).
 //!
 //! Must not know: Kafka consumers, tables, SQL.
 

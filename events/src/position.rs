@@ -35,7 +35,8 @@ impl fmt::Display for PartitionId {
     }
 }
 
-/// Which writer of a (route, partition) is the current one. A writer with a lower epoch is a zombie.
+/// Which writer of a (route, partition) is the current one. A writer with a lower epoch is a
+/// zombie.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

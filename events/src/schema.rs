@@ -1,4 +1,5 @@
-//! The schema of a stream: named, typed columns, which of them is the id, the key and the event time.
+//! The schema of a stream: named, typed columns, which of them is the id, the key and the event
+//! time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,8 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// The Arrow type of the column. Timestamps are microseconds in UTC, which is what Delta stores.
+    /// The Arrow type of the column. Timestamps are microseconds in UTC, which is what Delta
+    /// stores.
     pub fn arrow(self) -> DataType {
         let list = |t| DataType::List(Arc::new(Field::new_list_field(t, true)));
         match self {
@@ -109,8 +111,8 @@ pub struct StreamSchema {
 }
 
 impl StreamSchema {
-    /// The Arrow schema events are decoded to. Every column is nullable in the table, so that columns
-    /// can be added later; `required` is enforced while decoding.
+    /// The Arrow schema events are decoded to. Every column is nullable in the table, so that
+    /// columns can be added later; `required` is enforced while decoding.
     pub fn arrow(&self) -> SchemaRef {
         let field = |c: &Column| Field::new(&c.name, c.data_type.arrow(), true);
         Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))

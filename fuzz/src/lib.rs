@@ -42,8 +42,8 @@ fn schema() -> StreamSchema {
     }
 }
 
-/// Decodes the lines of `data` as records of one batch. Panics unless each is a row or dead, and unless
-/// a sound event behind them all still decodes.
+/// Decodes the lines of `data` as records of one batch. Panics unless each is a row or dead, and
+/// unless a sound event behind them all still decodes.
 pub fn decode(data: &[u8]) {
     const SOUND: &[u8] = br#"{"d":7,"a":"last"}"#;
     let mut builder = RawBatchBuilder::new(TopicPartition::new("fuzz", 0), Offset(0));

@@ -1,4 +1,5 @@
-//! One column while a batch is decoded: plain vectors that can be cut back when a row turns out bad.
+//! One column while a batch is decoded: plain vectors that can be cut back when a row turns out
+//! bad.
 
 use std::sync::Arc;
 
@@ -233,7 +234,7 @@ impl ColumnBuffer {
     /// Makes the next row a time; the column must be one of timestamps.
     pub(super) fn push_time_ms(&mut self, ms: i64) -> Result<(), Fault> {
         let Values::Timestamp { us, .. } = &mut self.values else { return Err(Fault::Type) };
-        us.push(ms.checked_mul(1_000).filter(in_range).ok_or(Fault::Range)?);
+        us.push(in_range(ms.checked_mul(1_000).ok_or(Fault::Range)?)?);
         self.valid.push(true);
         Ok(())
     }
@@ -319,8 +320,8 @@ fn end_list(ends: &mut Vec<i32>, items: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-fn in_range(us: &i64) -> bool {
-    TIMESTAMPS_US.contains(us)
+fn in_range(us: i64) -> Result<i64, Fault> {
+    if TIMESTAMPS_US.contains(&us) { Ok(us) } else { Err(Fault::Range) }
 }
 
 fn boolean(scan: &mut Scan<'_>) -> Result<bool, Fault> {
@@ -377,7 +378,7 @@ fn timestamp_us(scan: &mut Scan<'_>, unit_us: i64) -> Result<i64, Fault> {
     } else {
         integer(scan)?.checked_mul(unit_us).ok_or(Fault::Range)?
     };
-    Some(us).filter(in_range).ok_or(Fault::Range)
+    in_range(us)
 }
 
 fn date(scan: &mut Scan<'_>) -> Result<i32, Fault> {

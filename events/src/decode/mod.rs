@@ -1,8 +1,9 @@
-//! JSON events straight to Arrow: one pass over the bytes, no value tree, a verdict on every record.
+//! JSON events straight to Arrow: one pass over the bytes, no value tree, a verdict on every
+//! record.
 //!
 //! Arrow's own JSON reader is as fast but cannot keep the promises made here: it turns `1.5` in an
-//! integer column into `1`, saturates timestamps, stops at the first bad record of a batch, and does
-//! not count what it drops. Tests hold this decoder against it on well-typed events.
+//! integer column into `1`, saturates timestamps, stops at the first bad record of a batch, and
+//! does not count what it drops. Tests hold this decoder against it on well-typed events.
 
 mod column;
 mod scan;
@@ -26,14 +27,15 @@ const QUOTED_CHARS: usize = 60;
 const MAX_UNKNOWN_KEYS: usize = 256;
 const MAX_UNKNOWN_BYTES: usize = 128;
 
-/// Turns the records of a stream into the columns of its schema. Keep one per task: it learns the order
-/// in which the events name their columns.
+/// Turns the records of a stream into the columns of its schema. Keep one per task: it learns the
+/// order in which the events name their columns.
 ///
-/// A record is a row when its value is exactly one JSON object (RFC 8259, UTF-8, nested at most 64 deep)
-/// whose columns have the types of the schema; otherwise it is dead, with a reason. Types are not
-/// coerced, except that an integer may be written `3.0` and a timestamp as RFC 3339 text. When a key is
-/// given twice the last one counts, as with most readers of JSON. A missing or null id becomes the
-/// `ce_id` header or `topic/partition/offset`; a missing or null event time, the record's timestamp.
+/// A record is a row when its value is exactly one JSON object (RFC 8259, UTF-8, nested at most 64
+/// deep) whose columns have the types of the schema; otherwise it is dead, with a reason. Types are
+/// not coerced, except that an integer may be written `3.0` and a timestamp as RFC 3339 text. When
+/// a key is given twice the last one counts, as with most readers of JSON. A missing or null id
+/// becomes the `ce_id` header or `topic/partition/offset`; a missing or null event time, the
+/// record's timestamp.
 #[derive(Debug)]
 pub struct Decoder {
     schema: SchemaRef,
@@ -49,8 +51,8 @@ pub struct Decoder {
 struct Key {
     /// As JSON writes it, quotes included.
     quoted: String,
-    /// The key that came next when last seen. A right guess turns finding a column into one comparison
-    /// of bytes.
+    /// The key that came next when last seen. A right guess turns finding a column into one
+    /// comparison of bytes.
     next: usize,
 }
 
@@ -328,7 +330,8 @@ fn type_name(data_type: ColumnType) -> &'static str {
     }
 }
 
-/// The id of a record whose event carries none: the producer's, or its position, which is as unique.
+/// The id of a record whose event carries none: the producer's, or its position, which is as
+/// unique.
 fn id_of(raw: &RawBatch, record: usize) -> String {
     let id = header_id(raw.headers(record)).map(str::to_owned);
     id.unwrap_or_else(|| format!("{}/{}", raw.tp(), raw.offsets()[record]))

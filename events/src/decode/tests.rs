@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    Date32Type, Field, Float64Type, Int64Type, Schema, TimestampMicrosecondType,
+};
 use arrow::json::ReaderBuilder;
 use bytes::Bytes;
 use chrono::NaiveDate;
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -130,7 +133,8 @@ fn reasons_name_the_column_and_the_value() {
         (r#"{"member_id":1,"event_id":[1]}"#, "column `event_id`: cannot read [1] as string"),
         (
             r#"{"member_id":1,"at":9223372036854775807}"#,
-            "column `at`: 9223372036854775807 is out of range for timestamp_ms (milliseconds or RFC 3339 text)",
+            "column `at`: 9223372036854775807 is out of range for timestamp_ms (milliseconds or \
+             RFC 3339 text)",
         ),
         (r#"{"small":1}"#, "column `member_id` is required but missing or null"),
         (r#"{"member_id":null}"#, "column `member_id` is required but missing or null"),
@@ -217,11 +221,12 @@ fn unknown_columns_are_dropped_and_counted_and_the_last_of_two_counts() {
 fn producers_cannot_make_the_decoder_remember_without_bound() {
     let mut decoder = Decoder::new(&schema());
     for round in 0..3 {
-        let members = (0..1_000).map(|i| format!("\"k{round}_{i}\":{i},")).collect::<String>();
-        let event = format!("{{{members}\"{}\":1,\"member_id\":{round}}}", "x".repeat(10_000));
-        let decoded = decoder.decode(&raw(&[&event, &event]));
-        assert_eq!((decoded.rows.len(), decoded.unknown), (2, 2_002));
-        let members = column(&decoded, "member_id");
+        let many = (0..1_000).map(|i| (format!("k{round}_{i}"), json!(i)));
+        let few = [("x".repeat(10_000), json!(1)), ("member_id".to_owned(), json!(round))];
+        let event = Value::Object(many.chain(few).collect()).to_string();
+        let twice = decoder.decode(&raw(&[&event, &event]));
+        assert_eq!((twice.rows.len(), twice.unknown), (2, 2_002));
+        let members = column(&twice, "member_id");
         assert_eq!(members.as_primitive::<Int64Type>().values(), &[round, round]);
     }
     assert_eq!(decoder.keys.len(), TYPES.len() + MAX_UNKNOWN_KEYS);
@@ -276,9 +281,9 @@ fn maybe_event() -> impl Strategy<Value = Vec<u8>> {
             let mut bytes = v.to_string().into_bytes();
             let at = at.index(bytes.len());
             if byte & 1 == 0 {
-                bytes.truncate(at)
+                bytes.truncate(at);
             } else {
-                bytes[at] = byte
+                bytes[at] = byte;
             }
             bytes
         });
@@ -302,8 +307,8 @@ proptest! {
         prop_assert_eq!(&ours.dead, &[]);
 
         let fields = plain.columns.iter();
-        let fields = fields.map(|c| arrow::datatypes::Field::new(&c.name, c.data_type.wire(), true));
-        let wire = arrow::datatypes::Schema::new(fields.collect::<Vec<_>>());
+        let fields = fields.map(|c| Field::new(&c.name, c.data_type.wire(), true));
+        let wire = Schema::new(fields.collect::<Vec<_>>());
         let mut reader = ReaderBuilder::new(wire.into()).build_decoder().expect("valid schema");
         for text in &texts {
             reader.decode(text.as_bytes()).expect("valid JSON");
@@ -330,7 +335,8 @@ proptest! {
         let mut plain = schema();
         (plain.id, plain.event_time) = (None, None);
         let together = Decoder::new(&plain).decode(&raw(&values));
-        let alone: Vec<_> = values.iter().map(|v| Decoder::new(&plain).decode(&raw(&[v]))).collect();
+        let alone = values.iter().map(|v| Decoder::new(&plain).decode(&raw(&[v])));
+        let alone: Vec<_> = alone.collect();
         let batches = alone.iter().map(|d| &d.batch);
         let glued = concat_batches(&plain.arrow(), batches).expect("one schema");
         prop_assert_eq!(together.batch, glued);
@@ -342,7 +348,7 @@ proptest! {
     #[test]
     fn accepted_events_are_json_objects(value in maybe_event()) {
         let accepted = decode(&[&value]).dead.is_empty();
-        let parsed = serde_json::from_slice::<HashMap<String, serde::de::IgnoredAny>>(&value);
+        let parsed = serde_json::from_slice::<HashMap<String, &RawValue>>(&value);
         prop_assert!(!accepted || parsed.is_ok(), "{parsed:?}");
     }
 }

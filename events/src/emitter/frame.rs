@@ -72,11 +72,11 @@ pub(super) fn read(file: &mut impl Read, left: u64) -> io::Result<Frame> {
 fn parse(from: &mut Bytes) -> Option<Outgoing> {
     let topic = text(from)?.into();
     let partition = from.try_get_i32_le().ok()?;
-    let (key, value) = (take(from)?, take(from)?);
+    let (key, value) = (take(from).ok()?, take(from).ok()?);
     let stamped = from.try_get_u8().ok()? == 1;
     let timestamp = from.try_get_i64_le().ok()?;
     let count = from.try_get_u32_le().ok()?;
-    let header = |_| Some(Header { name: text(from)?, value: take(from)? });
+    let header = |_| Some(Header { name: text(from)?, value: take(from).ok()? });
     Some(Outgoing {
         topic,
         partition: (partition >= 0).then_some(PartitionId(partition)),
@@ -98,15 +98,19 @@ fn put(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-fn take(from: &mut Bytes) -> Option<Option<Bytes>> {
-    match usize::try_from(from.try_get_i32_le().ok()?) {
-        Err(_) => Some(None),
-        Ok(len) => (len <= from.len()).then(|| Some(from.split_to(len))),
+/// The frame ends before it should, which its checksum rules out unless it was written wrongly.
+struct Short;
+
+fn take(from: &mut Bytes) -> Result<Option<Bytes>, Short> {
+    match usize::try_from(from.try_get_i32_le().map_err(|_| Short)?) {
+        Err(_) => Ok(None),
+        Ok(len) if len <= from.len() => Ok(Some(from.split_to(len))),
+        Ok(_) => Err(Short),
     }
 }
 
 fn text(from: &mut Bytes) -> Option<String> {
-    String::from_utf8(take(from)??.into()).ok()
+    String::from_utf8(take(from).ok()??.into()).ok()
 }
 
 fn length(n: usize) -> u32 {

@@ -1,4 +1,5 @@
-//! Emits events from a Rust service: batches them, holds the service back, outlives a broker's absence.
+//! Emits events from a Rust service: batches them, holds the service back, outlives a broker's
+//! absence.
 
 mod frame;
 mod pump;
@@ -133,10 +134,11 @@ pub enum EmitError {
 
 /// Takes events, sends them in order of emission, and keeps them on disk while the broker is away.
 ///
-/// Delivery is at least once; every record carries an id in the header `ce_id`, by which a second delivery
-/// is recognised. Owns one task: end with [`Self::shutdown`], which lets the queue run empty, then
-/// delivers the spool as far as the broker takes it, then closes the files. Dropping an emitter without it
-/// abandons what is in memory; what is on disk is delivered by the next emitter on that folder.
+/// Delivery is at least once; every record carries an id in the header `ce_id`, by which a second
+/// delivery is recognised. Owns one task: end with [`Self::shutdown`], which lets the queue run
+/// empty, then delivers the spool as far as the broker takes it, then closes the files. Dropping an
+/// emitter without it abandons what is in memory; what is on disk is delivered by the next emitter
+/// on that folder.
 #[derive(Debug)]
 pub struct Emitter {
     outbox: mpsc::Sender<Message>,
@@ -175,8 +177,8 @@ impl Emitter {
         Ok(Self { outbox, queue, when_full, grace, clock, counters, hurry, tasks })
     }
 
-    /// Takes an event and returns its id: the one in its `ce_id` header, or a new one. A record without a
-    /// timestamp gets the time of this call, however long it may wait on disk.
+    /// Takes an event and returns its id: the one in its `ce_id` header, or a new one. A record
+    /// without a timestamp gets the time of this call, however long it may wait on disk.
     ///
     /// Taken is not delivered: [`Self::flush`] says when. Cancelling the call takes nothing.
     pub async fn emit(&self, mut record: Outgoing) -> Result<String, EmitError> {
@@ -185,15 +187,15 @@ impl Emitter {
         let full = || EmitError::Full { limit: self.queue.limit() };
         let bytes = record.bytes();
         if self.when_full == WhenFull::Refuse {
-            let _held = self.queue.try_reserve(bytes).ok_or_else(full)?;
-            return match self.outbox.try_send(Message::Event(Queued { record, _held })) {
+            let held = self.queue.try_reserve(bytes).ok_or_else(full)?;
+            return match self.outbox.try_send(Message::Event(Queued { record, held })) {
                 Ok(()) => Ok(id),
                 Err(mpsc::error::TrySendError::Full(_)) => Err(full()),
                 Err(mpsc::error::TrySendError::Closed(_)) => Err(EmitError::Closed),
             };
         }
-        let _held = self.queue.reserve(bytes).await;
-        let event = Message::Event(Queued { record, _held });
+        let held = self.queue.reserve(bytes).await;
+        let event = Message::Event(Queued { record, held });
         self.outbox.send(event).await.map_err(|_| EmitError::Closed)?;
         Ok(id)
     }

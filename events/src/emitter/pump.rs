@@ -19,7 +19,8 @@ use crate::{Outgoing, Reservation, SendError, Transport};
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) record: Outgoing,
-    pub(super) _held: Reservation,
+    #[expect(dead_code, reason = "dropping it gives the bytes back")]
+    pub(super) held: Reservation,
 }
 
 #[derive(Debug)]
@@ -202,8 +203,8 @@ impl Pump {
 
     /// Sends one batch from the head of the spool; `true` if it went forward.
     ///
-    /// Stops at the first event that must be tried again, so that nothing overtakes it on disk. Those
-    /// after it that were acknowledged all the same are sent again, under the same ids.
+    /// Stops at the first event that must be tried again, so that nothing overtakes it on disk.
+    /// Those after it that were acknowledged all the same are sent again, under the same ids.
     async fn drain(&mut self) -> bool {
         let batch_bytes = self.settings.batch_bytes as u64;
         let Some(head) = self.with_spool(move |spool| spool.peek(batch_bytes)).await else {

@@ -1,8 +1,9 @@
-//! Events on disk while the broker is away: a bounded queue of segment files that survives the process.
+//! Events on disk while the broker is away: a bounded queue of segment files that survives the
+//! process.
 //!
-//! `<n>.spool` holds frames in order; `cursor` says how far the first segment has been delivered; `lock`
-//! keeps a second process out. A segment is deleted once delivered. The cursor is not synced: after a
-//! crash the last batch may be delivered again, under the same event ids.
+//! `<n>.spool` holds frames in order; `cursor` says how far the first segment has been delivered;
+//! `lock` keeps a second process out. A segment is deleted once delivered. The cursor is not
+//! synced: after a crash the last batch may be delivered again, under the same event ids.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -150,7 +151,8 @@ impl Spool {
                     }
                     Frame::Damaged(size) => {
                         at += size;
-                        // Counted when the segment was opened; the cursor passes it with its neighbour.
+                        // Counted when the segment was opened; the cursor passes it with its
+                        // neighbour.
                         if let Some(end) = found.ends.last_mut() {
                             *end = at;
                         }
@@ -235,7 +237,8 @@ impl Spool {
                 Frame::Whole(_, size) => (size, true),
                 Frame::Damaged(size) => (size, false),
                 Frame::Torn => {
-                    tracing::warn!(path = %path.display(), bytes = len - at, "cut a torn record off a spool");
+                    let (path, bytes) = (path.display(), len - at);
+                    tracing::warn!(%path, bytes, "cut a torn record off a spool");
                     file.set_len(at)?;
                     break;
                 }
@@ -248,7 +251,8 @@ impl Spool {
             }
         }
         if self.damaged > 0 {
-            tracing::error!(path = %path.display(), events = self.damaged, "damaged events in a spool");
+            let (path, events) = (path.display(), self.damaged);
+            tracing::error!(%path, events, "damaged events in a spool");
         }
         if self.segments.is_empty() {
             self.head = delivered.min(at);
@@ -287,8 +291,8 @@ fn some_or(kept: usize, error: io::Error) -> io::Result<usize> {
     if kept > 0 { Ok(kept) } else { Err(error) }
 }
 
-/// First undelivered segment and the bytes of it that are delivered. A cursor that cannot be read means
-/// "from the beginning": twice is better than never.
+/// First undelivered segment and the bytes of it that are delivered. A cursor that cannot be read
+/// means "from the beginning": twice is better than never.
 fn read_cursor(dir: &Path) -> (u64, u64) {
     let text = fs::read_to_string(dir.join("cursor")).unwrap_or_default();
     let numbers = text.strip_suffix('\n').and_then(|line| line.split_once(' '));

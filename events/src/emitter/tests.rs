@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::SystemClock;
 
-/// A broker that follows a script: each call acknowledges so many records and drops the rest; when the
-/// script is over, all of them or none.
+/// A broker that follows a script: each call acknowledges so many records and drops the rest; when
+/// the script is over, all of them or none.
 #[derive(Debug, Default)]
 struct Broker {
     script: Mutex<Vec<usize>>,
@@ -41,10 +41,10 @@ impl Transport for Broker {
     async fn send(&self, records: Vec<Outgoing>) -> Vec<Result<(), SendError>> {
         tokio::task::yield_now().await;
         let all = if *self.up.lock().expect("not poisoned") { usize::MAX } else { 0 };
-        let takes = self.script.lock().expect("not poisoned").pop().unwrap_or(all);
+        let limit = self.script.lock().expect("not poisoned").pop().unwrap_or(all);
         let mut log = self.log.lock().expect("not poisoned");
         let taken = |(i, record): (usize, Outgoing)| {
-            if i >= takes {
+            if i >= limit {
                 return Err(SendError::Unavailable("down".to_owned()));
             }
             if record.value.as_deref() == Some(b"too large") {
@@ -168,7 +168,7 @@ async fn a_refused_event_is_told_and_holds_nobody_up() {
     let on_rejected: OnRejected = {
         let told = told.clone();
         Arc::new(move |record, error| {
-            told.lock().expect("ok").push((record.value.clone(), error.clone()))
+            told.lock().expect("ok").push((record.value.clone(), error.clone()));
         })
     };
     let emitter =

@@ -23,7 +23,8 @@ macro_rules! bundled {
             $policy,
             $campaign,
             include_bytes!(concat!(
-                "../../../jobs/data/open-bandit/", $policy, "/", $campaign, "/", $campaign, ".csv.gz"
+                "../../../jobs/data/open-bandit/", $policy, "/", $campaign, "/", $campaign,
+                ".csv.gz"
             )),
             include_bytes!(concat!(
                 "../../../jobs/data/open-bandit/", $policy, "/", $campaign, "/item_context.csv"
@@ -37,10 +38,11 @@ type Bundled = (&'static str, &'static str, &'static [u8], &'static [u8]);
 const BUNDLED: [Bundled; 4] =
     bundled![("random", "all"), ("bts", "all"), ("random", "men"), ("bts", "men")];
 
-/// Iterates over the events of all files, in order of time; a click comes right after its impression.
+/// Iterates over the events of all files, in order of time; a click comes right after its
+/// impression.
 ///
-/// Streams are `impressions` (40,000 events) and `clicks`. Everything is derived from the rows: a second
-/// replay gives the same bytes.
+/// Streams are `impressions` (40,000 events) and `clicks`. Everything is derived from the rows: a
+/// second replay gives the same bytes.
 pub struct OpenBandit {
     logs: Vec<Log>,
     click: Option<ReplayEvent>,
@@ -292,8 +294,8 @@ impl Log {
     }
 }
 
-/// A stand-in for the user ids the data set does not have: equal features, equal member. Below 2^53, so
-/// that readers which hold numbers as doubles see the same id.
+/// A stand-in for the user ids the data set does not have: equal features, equal member. Below
+/// 2^53, so that readers which hold numbers as doubles see the same id.
 fn member_id(features: [&str; 4]) -> u64 {
     let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, features.join("/").as_bytes());
     name.as_u64_pair().0 >> 11
