@@ -17,9 +17,16 @@ use super::guard::Guard;
 
 /// Nesting of parentheses and subqueries.
 const MAX_NESTING: usize = 50;
-/// Words and operators. Chains such as `a + a + …` become trees as deep as they are long, and code
-/// that walks or drops them recurses; literals, commas and parentheses do not add depth.
-const MAX_WORDS: usize = 2_000;
+/// Operators and keywords that chain. `a + a + …` becomes a tree as deep as it is long, and code that
+/// plans, evaluates or drops it recurses: within 2 MiB of stack this many are safe, unoptimised too.
+const MAX_CHAINED: usize = 400;
+/// Keywords that make nothing deeper, however often they come.
+#[rustfmt::skip]
+const FLAT: [Keyword; 18] = [
+    Keyword::AS, Keyword::ASC, Keyword::BY, Keyword::CASE, Keyword::DESC, Keyword::ELSE, Keyword::END,
+    Keyword::FALSE, Keyword::FILTER, Keyword::FROM, Keyword::NULL, Keyword::OVER, Keyword::PARTITION,
+    Keyword::SELECT, Keyword::THEN, Keyword::TRUE, Keyword::WHEN, Keyword::WHERE,
+];
 
 /// A question that only reads.
 #[derive(Debug)]
@@ -118,6 +125,21 @@ fn named(sql: &str, name: &ObjectName) -> Result<Named, SqlError> {
     Ok(Named { reference, at: place(start.line, start.column) })
 }
 
+/// Whether a row of such tokens may become a tree as deep as the row is long.
+fn chains(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => {
+            word.keyword != Keyword::NoKeyword
+                && word.quote_style.is_none()
+                && !FLAT.contains(&word.keyword)
+        }
+        // Nesting in parentheses has its own limit.
+        Token::Comma | Token::LParen | Token::RParen | Token::Period | Token::EOF => false,
+        Token::Number(..) | Token::SingleQuotedString(_) => false,
+        _ => true,
+    }
+}
+
 /// The text's tokens without white space and comments: they know places the syntax tree forgot.
 pub(crate) struct Tokens(Vec<TokenWithSpan>);
 
@@ -129,24 +151,13 @@ impl Tokens {
         })?;
         let tokens: Vec<_> =
             tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
-        let deepens = |t: &&TokenWithSpan| {
-            !matches!(
-                t.token,
-                Token::Comma
-                    | Token::LParen
-                    | Token::RParen
-                    | Token::Number(..)
-                    | Token::SingleQuotedString(_)
-                    | Token::EOF
-            )
-        };
-        match tokens.iter().filter(deepens).nth(MAX_WORDS) {
+        match tokens.iter().filter(|t| chains(&t.token)).nth(MAX_CHAINED) {
             None => Ok(Self(tokens)),
             Some(token) => {
-                let message = format!("more than {MAX_WORDS} words and operators");
+                let message = format!("more than {MAX_CHAINED} operators and keywords");
                 Err(SqlError::new(SqlErrorKind::TooLong, message)
                     .hint("write long chains of OR as `x IN (…)`")
-                    .at(place(token.span.start.line, token.span.start.column)))
+                    .at(Self::at(token)))
             }
         }
     }
