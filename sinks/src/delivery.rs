@@ -149,10 +149,10 @@ impl<D: Delivery> AtLeastOnce<D> {
         if !held.dead.is_empty() {
             self.dead_letters.bury(&self.route, &moves, &held.dead).await?;
         }
-        let moved = self.ledgers.advance(&self.route, &moves).await?;
-        held.owned.extend(moved.iter().cloned());
+        let after = self.ledgers.advance(&self.route, &moves).await?;
+        held.owned.extend(after.iter().cloned());
         held.drop_pending();
-        Ok(moved)
+        Ok(after)
     }
 }
 

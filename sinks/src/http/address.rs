@@ -20,10 +20,12 @@ fn forbidden_v4(ip: Ipv4Addr) -> Option<&'static str> {
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => "private",
         [100, 64..=127, ..] => "shared by a carrier (CGNAT)",
         [169, 254, ..] => "link-local (cloud metadata)",
-        [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] | [198, 51, 100, _] => {
-            "reserved for special use"
-        }
-        [203, 0, 113, _] | [240..=255, ..] => "reserved for special use",
+        [192, 0, 0 | 2, _]
+        | [192, 88, 99, _]
+        | [198, 18 | 19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _]
+        | [240..=255, ..] => "reserved for special use",
         [224..=239, ..] => "multicast",
         _ if ip == AZURE_WIRE_SERVER => "cloud metadata",
         _ => return None,
@@ -45,13 +47,13 @@ fn forbidden_v6(ip: Ipv6Addr) -> Option<&'static str> {
             return embedded(high, low);
         }
         [0x2002, high, low, ..] => return embedded(high, low),
-        [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => "an obsolete form of IPv4",
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] => "an obsolete form of IPv4",
         [0x64, 0xff9b, 1, ..] => "private (NAT64)",
         [0xfc00..=0xfdff, ..] => "private",
         [0xfe80..=0xfebf, ..] => "link-local",
         [0xfec0..=0xfeff, ..] => "private (site-local)",
         [0xff00..=0xffff, ..] => "multicast",
-        [0x100, 0, 0, 0, ..] | [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, ..] | [0x5f00, ..] => {
+        [0x100, 0, 0, 0, ..] | [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff | 0x5f00, ..] => {
             "reserved for special use"
         }
         _ => return None,

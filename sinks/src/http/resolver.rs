@@ -44,7 +44,9 @@ pub(crate) struct Resolver {
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").field("allow_private", &self.allow_private).finish()
+        f.debug_struct("Resolver")
+            .field("allow_private", &self.allow_private)
+            .finish_non_exhaustive()
     }
 }
 

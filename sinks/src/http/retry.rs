@@ -24,7 +24,7 @@ impl Default for RetryPolicy {
             attempts: 8,
             first: Duration::from_millis(200),
             longest: Duration::from_secs(30),
-            longest_asked: Duration::from_secs(300),
+            longest_asked: Duration::from_mins(5),
         }
     }
 }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let (until, now) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:07 GMT");
-        assert_eq!(asked_wait(" 120 ", None), Some(Duration::from_secs(120)));
+        assert_eq!(asked_wait(" 120 ", None), Some(Duration::from_mins(2)));
         assert_eq!(asked_wait(until, Some(now)), Some(Duration::from_secs(30)));
         assert_eq!(asked_wait(now, Some(until)), Some(Duration::ZERO), "in the past");
         assert_eq!(asked_wait(until, None), None);

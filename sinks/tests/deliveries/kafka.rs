@@ -178,7 +178,7 @@ async fn columns_become_objects_with_key_id_and_row() {
     settings.key = Some("m".to_owned());
     match send(&settings, [columns(0, 3)]).await {
         Err(SinkError::Rejected { what }) => {
-            assert!(what.contains("`m`") && what.contains("id, n"))
+            assert!(what.contains("`m`") && what.contains("id, n"));
         }
         other => panic!("expected Rejected, got {other:?}"),
     }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode, Uri};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// A request that arrived.
 #[derive(Debug, Clone)]
@@ -49,13 +49,7 @@ struct Memory {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     memory: Arc<Mutex<Memory>>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: JoinSet<()>,
 }
 
 impl Server {
@@ -64,8 +58,9 @@ impl Server {
         let app = Router::new().fallback(answer).with_state(Arc::clone(&memory));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("is bound");
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
-        Self { address, memory, task }
+        let mut task = JoinSet::new();
+        task.spawn(async move { axum::serve(listener, app).await.expect("serves") });
+        Self { address, memory, _task: task }
     }
 
     /// Answers the next requests so, and all after them with 200.
