@@ -1,0 +1,264 @@
+//! The commit loop: decide, put the log entry at exactly the next version, read back when in doubt.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::actions::{Action, Add, CommitInfo, Line, Protocol, Txn, entry};
+use super::decide::{Standing, Verdict, decide};
+use super::ledgers::LedgerKey;
+use super::log::{Put, TableLog};
+use super::schema::{TableShape, rejected};
+use super::store::failed;
+use crate::{Ledger, SinkError};
+
+/// Attempts whose outcome stayed unknown before the commit is given up.
+const DOUBTS: u32 = 5;
+/// Wait after the first such attempt; doubles.
+const BACK_OFF: Duration = Duration::from_millis(20);
+
+/// What a commit does to ledgers.
+#[derive(Debug, Clone)]
+pub(crate) enum Want {
+    /// Take ownership: each epoch becomes one more than the table's, whatever that is.
+    Claim(Vec<LedgerKey>),
+    /// Move ledgers from what they are believed to be to what they become.
+    Move(Vec<(LedgerKey, Ledger, Ledger)>),
+}
+
+/// One commit to be made.
+#[derive(Debug)]
+pub(crate) struct Commit<'a> {
+    pub(crate) want: Want,
+    pub(crate) adds: &'a [Add],
+    pub(crate) shape: &'a TableShape,
+    /// The writer's id, for people who read the log.
+    pub(crate) writer: &'a str,
+}
+
+/// A commit that was not made, or of which that is not known.
+#[derive(Debug)]
+pub(crate) struct NotCommitted {
+    pub(crate) error: SinkError,
+    /// The log entry cannot appear any more: the data files may be deleted.
+    pub(crate) certain: bool,
+}
+
+impl NotCommitted {
+    fn certain(error: SinkError) -> Self {
+        Self { error, certain: true }
+    }
+}
+
+impl From<NotCommitted> for SinkError {
+    fn from(n: NotCommitted) -> Self {
+        n.error
+    }
+}
+
+/// How far one commit got.
+struct Attempt {
+    /// Written into the log entry: how we recognise our own.
+    id: String,
+    visible: bool,
+    doubts: u32,
+    /// Version of the newest put.
+    sent: Option<i64>,
+    /// Ledgers as the newest put would leave them.
+    becomes: Ledgers,
+    /// Why the newest put is in doubt.
+    why: Option<object_store::Error>,
+}
+
+type Ledgers = Vec<(LedgerKey, Ledger)>;
+
+impl TableLog {
+    /// Commits and returns the ledgers as the commit left them.
+    pub(crate) async fn commit(&mut self, commit: &Commit<'_>) -> Result<Ledgers, NotCommitted> {
+        let id = Uuid::now_v7().to_string();
+        let mut attempt =
+            Attempt { id, visible: false, doubts: 0, sent: None, becomes: Vec::new(), why: None };
+        loop {
+            if !self.look(&mut attempt).await? {
+                continue;
+            }
+            let standings = self.standings(&commit.want);
+            match decide(attempt.visible, self.head(), &checked(&commit.want, &standings)) {
+                Verdict::AlreadyDone if attempt.sent.is_some() => return Ok(attempt.becomes),
+                Verdict::AlreadyDone => return Ok(pairs(&standings)),
+                Verdict::Put { version } => {
+                    if self.send(commit, &standings, version, &mut attempt).await? {
+                        return Ok(attempt.becomes);
+                    }
+                }
+                Verdict::Fenced { key, ours, theirs } => {
+                    let route = key.route.as_str().to_owned();
+                    let error = SinkError::Fenced { route, tp: key.tp, ours, theirs };
+                    return Err(NotCommitted::certain(error));
+                }
+                Verdict::Moved { key, ours, theirs } => {
+                    let what = format!("commit `{}` to `{}`", key.app_id(), self.place.table);
+                    let why = format!("its ledger is at {theirs:?}, not at {ours:?}");
+                    return Err(NotCommitted::certain(SinkError::retry(what, why)));
+                }
+            }
+        }
+    }
+
+    /// Brings the state up to date when it may not be. `false`: it could not be read, try again.
+    async fn look(&mut self, attempt: &mut Attempt) -> Result<bool, NotCommitted> {
+        let Some(sent) = attempt.sent else {
+            if !self.is_fresh() {
+                // Nothing was sent yet: the caller may try again from the start.
+                self.refresh(None).await.map_err(NotCommitted::certain)?;
+            }
+            return Ok(true);
+        };
+        match self.refresh(Some(&attempt.id)).await {
+            Ok(seen) => attempt.visible |= seen,
+            Err(error) => {
+                doubt(&mut attempt.doubts, error).await?;
+                return Ok(false);
+            }
+        }
+        if self.head().is_none_or(|head| head < sent) {
+            // Whatever the put said, its version is still free.
+            let missing = || SinkError::retry(self.what(), "the log entry did not appear");
+            let error = attempt.why.take().map_or_else(missing, |e| failed(self.what(), e));
+            doubt(&mut attempt.doubts, error).await?;
+        }
+        Ok(true)
+    }
+
+    /// Puts the log entry of `version`; says whether it is certainly ours.
+    async fn send(
+        &mut self,
+        commit: &Commit<'_>,
+        standings: &[Standing],
+        version: i64,
+        attempt: &mut Attempt,
+    ) -> Result<bool, NotCommitted> {
+        let actions = self
+            .actions(commit, standings, &attempt.id)
+            .map_err(|error| NotCommitted { error, certain: attempt.sent.is_none() })?;
+        attempt.becomes = pairs(standings);
+        let first = attempt.sent.replace(version).is_none();
+        match self.put(version, entry(&actions).into()).await {
+            // A put that took very long may have gone into a cleaned-up past: look.
+            Put::Won if !self.is_fresh() => Ok(false),
+            Put::Won => {
+                self.advance(version, actions.into_iter().map(Line::from).collect());
+                Ok(true)
+            }
+            Put::Unknown(error) => {
+                let table = &self.place.table;
+                tracing::debug!(%table, version, %error, "commit in doubt, reading back");
+                attempt.why = Some(error);
+                Ok(false)
+            }
+            Put::Refused(e) => Err(NotCommitted { error: failed(self.what(), e), certain: first }),
+        }
+    }
+
+    fn what(&self) -> String {
+        format!("commit to table `{}`", self.place.table)
+    }
+
+    fn standings(&self, want: &Want) -> Vec<Standing> {
+        let found =
+            |key: &LedgerKey| self.state.as_ref().map(|s| key.read(&s.txns)).unwrap_or_default();
+        match want {
+            Want::Claim(keys) => {
+                let claim = |key: &LedgerKey| {
+                    let found = found(key);
+                    let mut becomes = found;
+                    becomes.epoch.0 += 1;
+                    Standing { key: key.clone(), believed: found, found, becomes }
+                };
+                keys.iter().map(claim).collect()
+            }
+            Want::Move(moves) => {
+                let standing = |(key, believed, becomes): &(LedgerKey, Ledger, Ledger)| Standing {
+                    key: key.clone(),
+                    believed: *believed,
+                    found: found(key),
+                    becomes: *becomes,
+                };
+                moves.iter().map(standing).collect()
+            }
+        }
+    }
+
+    fn actions(
+        &self,
+        commit: &Commit<'_>,
+        standings: &[Standing],
+        id: &str,
+    ) -> Result<Vec<Action>, SinkError> {
+        let now = self.clock.now_ms();
+        let mut actions = vec![Action::CommitInfo(CommitInfo {
+            timestamp: now,
+            operation: if commit.adds.is_empty() { "STREAMING UPDATE" } else { "WRITE" },
+            operation_parameters: [("mode".to_owned(), "Append".to_owned())].into(),
+            is_blind_append: true,
+            engine_info: concat!("millrace/", env!("CARGO_PKG_VERSION")),
+            millrace_writer: commit.writer.to_owned(),
+            millrace_commit: id.to_owned(),
+        })];
+        let state = self.state.as_ref();
+        if let Some(protocol) = state.and_then(|s| s.protocol.as_ref()) {
+            if !protocol.is_ours() {
+                let what = "its protocol demands features Millrace does not write; see \
+                            minReaderVersion and minWriterVersion in its log";
+                return Err(rejected(&self.place.table, what));
+            }
+        } else {
+            actions.push(Action::Protocol(Protocol::ours()));
+        }
+        let existing = state.and_then(|s| s.metadata.as_ref());
+        let table_id = Uuid::new_v4().to_string();
+        if let Some(metadata) = commit.shape.merge_into(existing, &table_id, now)? {
+            actions.push(Action::MetaData(metadata));
+        }
+        let txns = standings.iter().filter(|s| s.becomes != s.found);
+        for (app_id, version) in txns.flat_map(|s| s.key.write(&s.becomes)) {
+            actions.push(Action::Txn(Txn { app_id, version, last_updated: Some(now) }));
+        }
+        actions.extend(commit.adds.iter().cloned().map(Action::Add));
+        Ok(actions)
+    }
+}
+
+/// A claim expects nothing of the ledgers it raises.
+fn checked(want: &Want, standings: &[Standing]) -> Vec<Standing> {
+    match want {
+        Want::Claim(_) => Vec::new(),
+        Want::Move(_) => standings.to_vec(),
+    }
+}
+
+fn pairs(standings: &[Standing]) -> Vec<(LedgerKey, Ledger)> {
+    standings.iter().map(|s| (s.key.clone(), s.becomes)).collect()
+}
+
+/// Waits before the log is looked at again; gives up after too many doubts, without certainty.
+async fn doubt(doubts: &mut u32, error: SinkError) -> Result<(), NotCommitted> {
+    *doubts += 1;
+    if *doubts > DOUBTS || matches!(error, SinkError::Rejected { .. }) {
+        return Err(NotCommitted { error, certain: false });
+    }
+    sleep(BACK_OFF * 2_u32.pow(*doubts - 1)).await;
+    Ok(())
+}
+
+impl From<Action> for Line {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Txn(txn) => Self { txn: Some(txn), ..Self::default() },
+            Action::MetaData(metadata) => Self { meta_data: Some(metadata), ..Self::default() },
+            Action::Protocol(protocol) => Self { protocol: Some(protocol), ..Self::default() },
+            Action::CommitInfo(_) | Action::Add(_) => Self::default(),
+        }
+    }
+}
