@@ -224,4 +224,4 @@ impl Member<'_> {
 
 #[cfg(test)]
 #[path = "door_tests.rs"]
-mod tests;
+pub(crate) mod tests;

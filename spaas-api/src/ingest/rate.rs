@@ -18,6 +18,8 @@ pub(super) type Who = (IpAddr, usize);
 pub(super) struct Limiter {
     limiter: DefaultKeyedRateLimiter<Who>,
     clock: DefaultClock,
+    /// The most that is ever granted at once.
+    most: NonZeroU32,
     checks: AtomicU32,
 }
 
@@ -30,7 +32,7 @@ impl Limiter {
         let rate = rate?;
         let quota = Quota::with_period(rate.per / rate.count.get())?.allow_burst(rate.count);
         let (limiter, clock) = (DefaultKeyedRateLimiter::keyed(quota), DefaultClock::default());
-        Some(Self { limiter, clock, checks: AtomicU32::new(0) })
+        Some(Self { limiter, clock, most: rate.count, checks: AtomicU32::new(0) })
     }
 
     /// Takes `count` from `who`'s share, or says how long to wait.
@@ -38,11 +40,14 @@ impl Limiter {
         if self.checks.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             self.limiter.retain_recent();
         }
+        // More at once than is ever granted: waiting does not help, smaller requests do. Checked here
+        // because the limiter's own arithmetic overflows on large counts.
+        if count > self.most {
+            return Err(Duration::from_secs(1));
+        }
         match self.limiter.check_key_n(&who, count) {
-            Ok(Ok(())) => Ok(()),
             Ok(Err(until)) => Err(until.wait_time_from(self.clock.now())),
-            // More at once than is ever granted: waiting does not help, smaller requests do.
-            Err(_) => Err(Duration::from_secs(1)),
+            Ok(Ok(())) | Err(_) => Ok(()),
         }
     }
 }
