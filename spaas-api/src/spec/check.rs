@@ -44,14 +44,16 @@ pub(crate) fn check(declared: Declared, sql: &dyn SqlCheck, report: &mut Report)
             }
             continue;
         };
-        let Some(columns) = check_sql(route, stream, sql, report) else { continue };
-        check_target(route, stream, &columns, report);
-        if let TargetDraft::Table { table, table_at, partition_by } = &route.to {
-            let partitions = partition_by.iter().map(|(name, _)| name.clone()).collect();
-            let writer = Writer { columns, partitions, at: *table_at };
-            check_shared(table, writer, &mut tables, report);
+        let columns = check_sql(route, stream, sql, report);
+        if let (Some(columns), Some(to)) = (columns, &route.to) {
+            check_target(to, stream, &columns, report);
+            if let TargetDraft::Table { table, table_at, partition_by } = to {
+                let partitions = partition_by.iter().map(|(name, _)| name.clone()).collect();
+                let writer = Writer { columns, partitions, at: *table_at };
+                check_shared(table, writer, &mut tables, report);
+            }
         }
-        routes.push(finish(route));
+        routes.extend(finish(route));
     }
     routes.sort_by(|a, b| a.name.cmp(&b.name));
     Manifests { streams: declared.streams, routes }
@@ -64,8 +66,9 @@ fn text(node: &Node) -> &str {
     }
 }
 
-fn finish(route: &RouteDraft) -> RouteSpec {
-    let to = match &route.to {
+/// The route, if all of it could be read.
+fn finish(route: &RouteDraft) -> Option<RouteSpec> {
+    let to = match route.to.as_ref()? {
         TargetDraft::Table { table, partition_by, .. } => Target::Table {
             table: table.clone(),
             partition_by: partition_by.iter().map(|(name, _)| name.clone()).collect(),
@@ -77,18 +80,19 @@ fn finish(route: &RouteDraft) -> RouteSpec {
             Target::Http { url: url.clone(), allow_private: *allow_private }
         }
     };
-    RouteSpec {
-        name: route.name.clone(),
+    let sql = |node: &Option<Node>| node.as_ref().map(|n| text(n).to_owned());
+    Some(RouteSpec {
+        name: route.name.clone()?,
         from: route.from.clone(),
-        headers: route.headers.clone(),
-        filter: route.filter.as_ref().map(|n| text(n).to_owned()),
-        select: route.select.as_ref().map(|n| text(n).to_owned()),
+        headers: route.headers.clone()?,
+        filter: sql(route.filter.as_ref()?),
+        select: sql(route.select.as_ref()?),
         to,
-        roll: route.roll,
-    }
+        roll: route.roll?,
+    })
 }
 
-/// The route's columns; both SQL texts are checked before giving up.
+/// The route's columns, unless its select list is wrong.
 fn check_sql(
     route: &RouteDraft,
     stream: &StreamSchema,
@@ -110,13 +114,14 @@ fn check_sql(
             }
         }
     };
-    let filtered = route.filter.as_ref().is_none_or(|node| run(Some(node), None).is_some());
-    let columns = run(None, route.select.as_ref());
-    columns.filter(|_| filtered)
+    if let Some(Some(filter)) = &route.filter {
+        run(Some(filter), None);
+    }
+    run(None, route.select.as_ref()?.as_ref())
 }
 
-fn check_target(route: &RouteDraft, stream: &StreamSchema, columns: &Schema, report: &mut Report) {
-    match &route.to {
+fn check_target(to: &TargetDraft, stream: &StreamSchema, columns: &Schema, report: &mut Report) {
+    match to {
         TargetDraft::Http { .. } => {}
         TargetDraft::Kafka { topic, topic_at, key } => {
             if *topic == stream.topic {

@@ -6,25 +6,27 @@ use millrace_events::{RouteName, StreamName};
 
 use super::RollSpec;
 use super::fields::Fields;
-use super::mistake::{NO_HINT, Report, Spot};
+use super::mistake::{Report, Spot};
 use super::target::{self, TargetDraft};
 use super::yaml::{Node, Value};
 
 pub(crate) const SPEC: [&str; 6] = ["from", "where", "select", "headers", "to", "roll"];
 pub(crate) const ROLL: [&str; 3] = ["bytes", "every", "idle"];
 
-/// A route as read: not yet known whether its stream exists and its SQL fits.
+/// A route as read: not yet known whether its stream exists and its SQL fits. What could not be read is
+/// absent, so that the rest is checked all the same.
 #[derive(Debug)]
 pub(crate) struct RouteDraft {
-    pub(crate) name: RouteName,
+    pub(crate) name: Option<RouteName>,
     pub(crate) from: StreamName,
     pub(crate) from_at: Spot,
-    pub(crate) headers: BTreeMap<String, Vec<String>>,
-    /// SQL, kept as nodes so that a fault in it can be placed.
-    pub(crate) filter: Option<Node>,
-    pub(crate) select: Option<Node>,
-    pub(crate) to: TargetDraft,
-    pub(crate) roll: RollSpec,
+    pub(crate) headers: Option<BTreeMap<String, Vec<String>>>,
+    /// SQL, kept as a node so that a fault in it can be placed. The outer `None` is a mistake.
+    pub(crate) filter: Option<Option<Node>>,
+    /// As `filter`.
+    pub(crate) select: Option<Option<Node>>,
+    pub(crate) to: Option<TargetDraft>,
+    pub(crate) roll: Option<RollSpec>,
 }
 
 /// Reads the `spec` of route `name`.
@@ -47,16 +49,8 @@ pub(crate) fn read(
         Some(node) => read_roll(node, report),
     };
     let to = fields.need("to", report).and_then(|node| target::read(node, report));
-    Some(RouteDraft {
-        name: name?,
-        from: from?,
-        from_at: from_node?.at,
-        headers: headers?,
-        filter: filter?,
-        select: select?,
-        to: to?,
-        roll: roll?,
-    })
+    let (from, from_at) = (from?, from_node?.at);
+    Some(RouteDraft { name, from, from_at, headers, filter, select, to, roll })
 }
 
 /// An optional SQL text. The outer `None` says there was a mistake.
@@ -72,7 +66,11 @@ fn sql(field: &str, fields: &Fields<'_>, report: &mut Report) -> Option<Option<N
     {
         return Some(Some(node.clone()));
     }
-    report.add(node.at, format!("`{field}` must be SQL text, found {}", node.kind()), NO_HINT);
+    report.add(
+        node.at,
+        format!("`{field}` must be SQL text"),
+        "leave the field out to take everything",
+    );
     None
 }
 

@@ -64,6 +64,11 @@ pub(crate) fn documents(file: usize, text: &str, report: &mut Report) -> Vec<Nod
             _ => None,
         };
         if let Some(tag) = tagged {
+            let tag = if tag.is_yaml_core_schema() {
+                format!("!!{}", tag.suffix)
+            } else {
+                tag.to_string()
+            };
             report.add(at, format!("the tag `{tag}` has no meaning here"), "leave it out");
         }
         let done = match event {

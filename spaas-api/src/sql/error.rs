@@ -1,12 +1,14 @@
 //! Errors for who asked: line, column, what is wrong and what to write instead; no paths, no secrets.
 
 use std::fmt;
+use std::time::Duration;
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 use super::SourceError;
+use super::deadline::TimeIsUp;
 use crate::suggest;
 
 /// What the caller can do about an error.
@@ -99,7 +101,9 @@ impl SqlError {
         let mut out = Self::from_root(sql, error.find_root());
         if let Some(diagnostic) = error.diagnostic() {
             if out.kind == SqlErrorKind::Invalid {
-                out.message = without_paths(&diagnostic.message);
+                let message = &diagnostic.message;
+                let (message, _) = parser_place(message).unwrap_or((message, (1, 1)));
+                out.message = without_paths(message);
             }
             if let Some(span) = diagnostic.span {
                 out = out.at(place(span.start.line, span.start.column));
@@ -123,6 +127,10 @@ impl SqlError {
             DataFusionError::ResourcesExhausted(_) => {
                 Self::new(SqlErrorKind::Memory, "the question needs more memory than it may use")
                     .hint("filter or aggregate earlier, or select fewer columns")
+            }
+            DataFusionError::External(error) if error.is::<TimeIsUp>() => {
+                Self::new(SqlErrorKind::Time, "no full answer within the time limit")
+                    .hint("filter on a partition column, or aggregate")
             }
             DataFusionError::ArrowError(error, _) if is_about_values(error) => {
                 invalid(error.to_string())
@@ -157,6 +165,17 @@ impl SqlError {
     }
 }
 
+/// The time limit was reached.
+pub(crate) fn too_slow(time: Duration) -> SqlError {
+    SqlError::new(SqlErrorKind::Time, format!("no full answer within {time:?}"))
+        .hint("filter on a partition column, or aggregate")
+}
+
+/// The work ended without an answer, which only a panic in it does.
+pub(crate) fn stopped() -> SqlError {
+    SqlError::internal("the work on the question stopped", &"its task ended early")
+}
+
 /// Line and column, from 1.
 pub(crate) type Place = (usize, usize);
 
@@ -166,7 +185,7 @@ pub(crate) fn place(line: u64, column: u64) -> Place {
 }
 
 /// Where `needle` first stands in `sql` whatever its case; the start when it does not.
-fn find(sql: &str, needle: &str) -> Place {
+pub(crate) fn find(sql: &str, needle: &str) -> Place {
     let Some(at) = sql.to_ascii_lowercase().find(&needle.to_ascii_lowercase()) else {
         return (1, 1);
     };

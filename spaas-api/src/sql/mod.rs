@@ -8,6 +8,7 @@
 //! Invariants: nothing is written, no file, address or setting is reachable; time, memory, rows and
 //! the number of questions at once are bounded; an error names line and column and no path.
 
+mod deadline;
 mod describe;
 mod engine;
 mod error;

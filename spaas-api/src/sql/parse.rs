@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use super::error::{Place, SqlError, SqlErrorKind, place};
+use super::error::{Place, SqlError, SqlErrorKind, find, place};
 use super::guard::Guard;
 
 /// Nesting of parentheses and subqueries.
@@ -102,7 +102,9 @@ fn question(sql: &str, statement: DfStatement, tokens: &Tokens) -> Result<Questi
     let tables = references
         .into_iter()
         .map(|reference| {
-            let at = guard.place_of(&reference).unwrap_or((1, 1));
+            // Names in single quotes come without a place.
+            let at = guard.place_of(&reference).filter(|at| *at != (1, 1));
+            let at = at.unwrap_or_else(|| find(sql, reference.table()));
             Named { reference, at }
         })
         .collect();
@@ -181,12 +183,15 @@ impl Tokens {
     fn verb(&self) -> (String, Place) {
         let before =
             ["EXPLAIN", "ANALYZE", "VERBOSE", "FORMAT", "TREE", "INDENT", "GRAPHVIZ", "PGJSON"];
-        let word = self.0.iter().filter_map(|t| match &t.token {
+        let words = self.0.iter().filter_map(|t| match &t.token {
             Token::Word(word) => Some((word.value.to_ascii_uppercase(), Self::at(t))),
             _ => None,
         });
-        let mut word = word.skip_while(|(w, _)| before.contains(&w.as_str()));
-        word.next().unwrap_or_else(|| (String::new(), self.0.first().map_or((1, 1), Self::at)))
+        let mut words = words.peekable();
+        if words.peek().is_some_and(|(first, _)| first == "EXPLAIN") {
+            while words.next_if(|(w, _)| before.contains(&w.as_str())).is_some() {}
+        }
+        words.next().unwrap_or_else(|| (String::new(), self.0.first().map_or((1, 1), Self::at)))
     }
 
     fn refuse_statement(&self) -> SqlError {

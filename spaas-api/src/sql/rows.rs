@@ -6,26 +6,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::execution::SendableRecordBatchStream;
-use futures::{FutureExt, Stream, StreamExt, stream};
-use tokio::sync::OwnedSemaphorePermit;
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::error::{SqlError, SqlErrorKind};
+use super::SqlLimits;
+use super::error::{SqlError, stopped, too_slow};
+
+/// A batch, or the mark after the last one: work that stops without it has failed.
+pub(crate) type Piece = Result<Option<RecordBatch>, SqlError>;
 
 /// An answer being read. Dropping it ends the work on it.
 pub struct Rows {
     schema: SchemaRef,
-    batches: Pin<Box<dyn Stream<Item = Result<RecordBatch, SqlError>> + Send>>,
+    pieces: mpsc::Receiver<Piece>,
+    work: Option<AbortOnDropHandle<()>>,
     deadline: Pin<Box<Sleep>>,
     time: Duration,
     left: usize,
     truncated: bool,
-    done: bool,
-    // Counts the question as running for as long as somebody reads it.
-    _slot: OwnedSemaphorePermit,
 }
 
 impl std::fmt::Debug for Rows {
@@ -34,42 +36,22 @@ impl std::fmt::Debug for Rows {
     }
 }
 
-/// What bounds an answer.
-pub(crate) struct Bounds {
-    pub(crate) deadline: Instant,
-    pub(crate) time: Duration,
-    pub(crate) rows: usize,
-    pub(crate) slot: OwnedSemaphorePermit,
-}
-
 impl Rows {
-    pub(crate) fn new(sql: &str, answer: SendableRecordBatchStream, bounds: Bounds) -> Self {
-        let schema = unique_names(&answer.schema());
-        let sql = sql.to_owned();
-        let batches =
-            answer.map(move |batch| batch.map_err(|e| SqlError::from_datafusion(&sql, &e)));
-        Self::over(schema, batches.boxed(), bounds)
-    }
-
-    pub(crate) fn of_batch(batch: RecordBatch, bounds: Bounds) -> Self {
-        let schema = batch.schema();
-        Self::over(schema, stream::iter([Ok(batch)]).boxed(), bounds)
-    }
-
-    fn over(
-        schema: SchemaRef,
-        batches: Pin<Box<dyn Stream<Item = Result<RecordBatch, SqlError>> + Send>>,
-        bounds: Bounds,
+    pub(crate) fn new(
+        schema: &SchemaRef,
+        pieces: mpsc::Receiver<Piece>,
+        work: AbortOnDropHandle<()>,
+        deadline: Instant,
+        limits: &SqlLimits,
     ) -> Self {
         Self {
-            schema,
-            batches,
-            deadline: Box::pin(sleep_until(bounds.deadline)),
-            time: bounds.time,
-            left: bounds.rows,
+            schema: unique_names(schema),
+            pieces,
+            work: Some(work),
+            deadline: Box::pin(sleep_until(deadline)),
+            time: limits.time,
+            left: limits.rows,
             truncated: false,
-            done: false,
-            _slot: bounds.slot,
         }
     }
 
@@ -96,11 +78,11 @@ impl Rows {
         let fits = batch.num_rows().min(self.left);
         if fits < batch.num_rows() {
             self.truncated = true;
-            self.done = true;
+            self.work = None;
         }
         self.left -= fits;
         let columns = batch.slice(0, fits).columns().to_vec();
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(fits));
+        let options = RecordBatchOptions::new().with_row_count(Some(fits));
         RecordBatch::try_new_with_options(self.schema(), columns, &options)
             .map_err(|e| SqlError::internal("the rows do not fit their columns", &e))
     }
@@ -111,29 +93,27 @@ impl Stream for Rows {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.done {
+        if this.work.is_none() {
             return Poll::Ready(None);
         }
         if this.deadline.poll_unpin(cx).is_ready() {
-            this.done = true;
+            this.work = None;
             return Poll::Ready(Some(Err(too_slow(this.time))));
         }
-        let item = match ready!(this.batches.poll_next_unpin(cx)) {
-            None => {
-                this.done = true;
+        let item = match ready!(this.pieces.poll_recv(cx)) {
+            Some(Ok(Some(batch))) => this.take(&batch),
+            Some(Ok(None)) => {
+                this.work = None;
                 return Poll::Ready(None);
             }
-            Some(Ok(batch)) => this.take(&batch),
             Some(Err(error)) => Err(error),
+            None => Err(stopped()),
         };
-        this.done |= item.is_err();
+        if item.is_err() {
+            this.work = None;
+        }
         Poll::Ready(Some(item))
     }
-}
-
-pub(crate) fn too_slow(time: Duration) -> SqlError {
-    SqlError::new(SqlErrorKind::Time, format!("no full answer within {time:?}"))
-        .hint("filter on a partition column, or aggregate")
 }
 
 /// Columns of one name get `_2`, `_3` … after it: most formats cannot hold twins.

@@ -49,7 +49,7 @@ fn an_unknown_column_is_found_in_every_kind_of_scalar() {
 
 #[test]
 fn syntax_errors_are_placed_too_also_at_the_end_of_the_text() {
-    let text = stream_and_route("|\n    a = 'x' AND\n    AND a = 'y'");
+    let text = stream_and_route("|\n    a = 'x' AND\n    ) a = 'y'");
     let mistakes = mistakes_of(&text);
     assert_eq!((mistakes[0].line, mistakes[0].column), (15, 5), "{}", mistakes[0]);
     let text = stream_and_route("a = 'x' AND");
