@@ -16,11 +16,12 @@ use millrace_sinks::{
     RetryPolicy, Sink,
 };
 
-use crate::books::MemoryBooks;
+use crate::books::{Books, MemoryBooks};
 use crate::kafka;
 use crate::memory::{MemoryDelivery, Mood, Place};
 use crate::rows::route;
 use crate::server::Server;
+use crate::table::Tables;
 
 #[derive(Default)]
 struct InMemory {
@@ -84,7 +85,7 @@ async fn the_checks_notice_a_lost_row_and_a_zombie_that_may_commit() {
 
 struct ToHttp {
     server: Server,
-    books: MemoryBooks,
+    books: Books,
     form: Form,
     format: HttpFormat,
 }
@@ -105,8 +106,8 @@ impl SinkHarness for ToHttp {
             ..HttpSettings::new(route(), Url::parse(&url).expect("a URL"))
         };
         let delivery = HttpDelivery::new(settings).expect("settings are fine");
-        let book = || Arc::new(self.books.clone());
-        Box::new(AtLeastOnce::new(route(), delivery, book(), book()))
+        let (ledgers, dead_letters) = (self.books.ledgers(), self.books.dead_letters());
+        Box::new(AtLeastOnce::new(route(), delivery, ledgers, dead_letters))
     }
 
     async fn delivered(&mut self) -> Vec<String> {
@@ -123,7 +124,7 @@ impl SinkHarness for ToHttp {
     }
 
     async fn dead_letters(&mut self) -> Vec<DeadLetter> {
-        self.books.letters()
+        self.books.letters().await
     }
 
     fn exactly_once(&self) -> bool {
@@ -146,17 +147,27 @@ impl SinkHarness for ToHttp {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_http_sink_conforms() {
-    for (form, format) in [(Form::Columns, HttpFormat::Ndjson), (Form::Raw, HttpFormat::JsonArray)]
-    {
-        let (server, books) = (Server::start().await, MemoryBooks::default());
-        check(&mut ToHttp { server, books, form, format }).await;
+    let columns = ToHttp {
+        server: Server::start().await,
+        books: Books::Tables(Tables::start().await),
+        form: Form::Columns,
+        format: HttpFormat::Ndjson,
+    };
+    let raw = ToHttp {
+        server: Server::start().await,
+        books: Books::Memory(MemoryBooks::default()),
+        form: Form::Raw,
+        format: HttpFormat::JsonArray,
+    };
+    for mut harness in [columns, raw] {
+        check(&mut harness).await;
     }
 }
 
 struct ToKafka {
     broker: TestBroker,
     topic: String,
-    books: MemoryBooks,
+    books: Books,
     form: Form,
 }
 
@@ -168,8 +179,8 @@ impl SinkHarness for ToKafka {
         let delivery =
             KafkaDelivery::new(KafkaDeliverySettings { key: id.clone(), id, ..settings });
         let delivery = delivery.expect("settings are fine");
-        let book = || Arc::new(self.books.clone());
-        Box::new(AtLeastOnce::new(route(), delivery, book(), book()))
+        let (ledgers, dead_letters) = (self.books.ledgers(), self.books.dead_letters());
+        Box::new(AtLeastOnce::new(route(), delivery, ledgers, dead_letters))
     }
 
     async fn delivered(&mut self) -> Vec<String> {
@@ -178,7 +189,7 @@ impl SinkHarness for ToKafka {
     }
 
     async fn dead_letters(&mut self) -> Vec<DeadLetter> {
-        self.books.letters()
+        self.books.letters().await
     }
 
     fn exactly_once(&self) -> bool {
@@ -191,12 +202,19 @@ impl SinkHarness for ToKafka {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_kafka_sink_conforms() {
-    for form in [Form::Columns, Form::Raw] {
-        let broker = TestBroker::start().await;
-        let topic = kafka::topic(&broker, 3).await;
-        let mut harness = ToKafka { broker, topic, books: MemoryBooks::default(), form };
-        check(&mut harness).await;
-        harness.broker.stop().await;
-    }
+async fn the_kafka_sink_conforms_for_columns() {
+    to_kafka(Form::Columns, Books::Tables(Tables::start().await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_kafka_sink_conforms_for_raw_records() {
+    to_kafka(Form::Raw, Books::Memory(MemoryBooks::default())).await;
+}
+
+async fn to_kafka(form: Form, books: Books) {
+    let broker = TestBroker::start().await;
+    let topic = kafka::topic(&broker, 3).await;
+    let mut harness = ToKafka { broker, topic, books, form };
+    check(&mut harness).await;
+    harness.broker.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Ledgers and dead letters in memory, for tests of deliveries alone.
+//! Ledgers and dead letters: those of a warehouse, and some in memory that can fail and be watched.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,7 +8,38 @@ use async_trait::async_trait;
 use millrace_events::{DeadLetter, Epoch, Offset, RouteName, TopicPartition};
 use millrace_sinks::{DeadLetterBook, Ledger, LedgerBook, Move, SinkError};
 
-/// Both books; clones share their content.
+use crate::table::Tables;
+
+/// The books a sink is given, and what is in them.
+pub(crate) enum Books {
+    Memory(MemoryBooks),
+    Tables(Tables),
+}
+
+impl Books {
+    pub(crate) fn ledgers(&self) -> Arc<dyn LedgerBook> {
+        match self {
+            Self::Memory(books) => Arc::new(books.clone()),
+            Self::Tables(tables) => tables.warehouse.ledger_book(),
+        }
+    }
+
+    pub(crate) fn dead_letters(&self) -> Arc<dyn DeadLetterBook> {
+        match self {
+            Self::Memory(books) => Arc::new(books.clone()),
+            Self::Tables(tables) => tables.warehouse.dead_letter_book(),
+        }
+    }
+
+    pub(crate) async fn letters(&self) -> Vec<DeadLetter> {
+        match self {
+            Self::Memory(books) => books.letters(),
+            Self::Tables(tables) => tables.letters().await,
+        }
+    }
+}
+
+/// Both books in memory; clones share their content.
 #[derive(Clone, Default)]
 pub(crate) struct MemoryBooks(Arc<Mutex<Pages>>);
 
