@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -49,10 +49,11 @@ pub struct Problem {
     status: StatusCode,
     kind: &'static str,
     title: &'static str,
-    detail: Option<String>,
-    instance: Option<String>,
+    // Boxed and listed, to keep the error half of every `Result` small.
+    detail: Option<Box<str>>,
+    instance: Option<Box<str>>,
     extensions: Map<String, Value>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -66,21 +67,21 @@ impl Problem {
             detail: None,
             instance: None,
             extensions: Map::new(),
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
     /// What happened this time and what to do, for a person.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(detail.into().into());
         self
     }
 
     /// The request this is about, as a URI reference.
     #[must_use]
     pub fn instance(mut self, instance: impl Into<String>) -> Self {
-        self.instance = Some(instance.into());
+        self.instance = Some(instance.into().into());
         self
     }
 
@@ -103,7 +104,7 @@ impl Problem {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
+            self.headers.push((name, value));
         }
         self
     }
@@ -132,10 +133,10 @@ impl Problem {
         doc.insert("title".into(), self.title.into());
         doc.insert("status".into(), self.status.as_u16().into());
         if let Some(detail) = &self.detail {
-            doc.insert("detail".into(), detail.as_str().into());
+            doc.insert("detail".into(), detail.as_ref().into());
         }
         if let Some(instance) = &self.instance {
-            doc.insert("instance".into(), instance.as_str().into());
+            doc.insert("instance".into(), instance.as_ref().into());
         }
         for (name, value) in &self.extensions {
             doc.entry(name.as_str()).or_insert_with(|| value.clone());

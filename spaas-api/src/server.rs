@@ -1,12 +1,15 @@
 //! The HTTP server: who may reach it, how long a slow client may take, how it stops.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::map_request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
 use tower_http::trace::TraceLayer;
+
+use crate::problem::Problem;
 
 /// Why an address may not be listened on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +53,10 @@ pub struct ServeSettings {
     pub max_connections: usize,
     /// Bytes a request's header may have. Default 64 KiB.
     pub max_header_bytes: usize,
+    /// Names that requests may be addressed to while only this machine can connect, beside `localhost`
+    /// and addresses. Without this check a web page could have its own name resolve to this machine
+    /// and read every table through its visitor's browser. `*` is any name. Default: none.
+    pub hosts: Vec<String>,
     /// Time open requests get to finish once stopped; then they are cut. Default 10 s.
     pub shutdown_deadline: Duration,
 }
@@ -59,6 +68,7 @@ impl Default for ServeSettings {
             body_stall_timeout: Duration::from_secs(15),
             max_connections: 1024,
             max_header_bytes: 64 << 10,
+            hosts: Vec::new(),
             shutdown_deadline: Duration::from_secs(10),
         }
     }
@@ -79,8 +89,11 @@ pub async fn serve_with(
     stop: CancellationToken,
     settings: ServeSettings,
 ) {
+    let local = listener.local_addr().is_ok_and(|addr| addr.ip().to_canonical().is_loopback());
+    let any = !local || settings.hosts.iter().any(|host| host == "*");
+    let hosts = (!any).then(|| settings.hosts.clone());
     let server = Server {
-        app: layers(app, settings.body_stall_timeout),
+        app: layers(app, settings.body_stall_timeout, hosts),
         http: http(&settings),
         places: Arc::new(Semaphore::new(settings.max_connections)),
         stop,
@@ -177,13 +190,33 @@ fn http(settings: &ServeSettings) -> http1::Builder {
 }
 
 /// What every request passes: a span and timing in the log (never bodies or query strings, which may
-/// hold personal data), and a limit on how long a body may stall.
-fn layers(app: Router, stall: Duration) -> Router {
+/// hold personal data), a check of the name it is addressed to (`None`: any will do), and a limit on how
+/// long its body may stall.
+fn layers(app: Router, stall: Duration, hosts: Option<Vec<String>>) -> Router {
     let span = |request: &Request| tracing::debug_span!("http", method = %request.method(), path = request.uri().path());
-    app.layer(map_request(move |request: Request| async move {
-        request.map(|body| Body::new(TimeoutBody::new(stall, body)))
-    }))
-    .layer(TraceLayer::new_for_http().make_span_with(span))
+    let guard = move |request: Request| {
+        let known = hosts.as_ref().is_none_or(|hosts| is_known(request.headers(), hosts));
+        let request = request.map(|body| Body::new(TimeoutBody::new(stall, body)));
+        std::future::ready(if known { Ok(request) } else { Err(misdirected()) })
+    };
+    app.layer(map_request(guard)).layer(TraceLayer::new_for_http().make_span_with(span))
+}
+
+/// Whether a request is addressed to this machine by address, as `localhost`, or by one of `hosts`.
+fn is_known(headers: &HeaderMap, hosts: &[String]) -> bool {
+    let Some(host) = headers.get(HOST) else { return true };
+    let Some(authority) = host.to_str().ok().and_then(|h| h.parse::<Authority>().ok()) else {
+        return false;
+    };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let named = |known: &str| name.eq_ignore_ascii_case(known);
+    name.parse::<IpAddr>().is_ok() || named("localhost") || hosts.iter().any(|host| named(host))
+}
+
+fn misdirected() -> Problem {
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown-host", "Unknown host").detail(
+        "address this server by IP address, as localhost, or by a name it is told to accept",
+    )
 }
 
 fn note(ended: Result<(), tokio::task::JoinError>) {

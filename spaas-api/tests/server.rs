@@ -162,6 +162,34 @@ async fn oversized_and_malformed_headers_are_refused() {
 }
 
 #[tokio::test]
+async fn names_that_are_not_ours_are_refused_while_only_this_machine_connects() {
+    let app = || Router::new().route("/", get(|| async { "here" }));
+    let request =
+        |host: &str| format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let settings =
+        ServeSettings { hosts: vec!["data.test".to_owned()], ..ServeSettings::default() };
+    let server = Running::start(app(), settings).await;
+    for known in
+        ["127.0.0.1", "127.0.0.1:99", "[::1]:99", "localhost:8080", "LOCALHOST", "data.test"]
+    {
+        let answer = server.raw(request(known).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{known}: {answer}");
+    }
+    for stranger in
+        ["evil.test", "localhost.evil.test", "a@localhost.evil.test", "127.0.0.1.evil.test", ""]
+    {
+        let answer = server.raw(request(stranger).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{stranger}: {answer}");
+        assert!(!answer.contains("here"));
+    }
+    server.stop().await;
+    let settings = ServeSettings { hosts: vec!["*".to_owned()], ..ServeSettings::default() };
+    let server = Running::start(app(), settings).await;
+    assert!(server.raw(request("evil.test").as_bytes()).await.starts_with("HTTP/1.1 200"));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_handler_that_panics_takes_only_its_connection_along() {
     let app = waiting().0.route("/panic", get(|| async { panic!("as the test wants") as &str }));
     let app = app.route("/fine", get(|| async { "fine" }));

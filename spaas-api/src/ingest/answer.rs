@@ -18,7 +18,7 @@ const BROKER_AWAY: Duration = Duration::from_secs(2);
 
 /// The body of a 202.
 #[derive(Debug, Serialize)]
-struct Accepted {
+struct Receipt {
     accepted: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ids: Vec<String>,
@@ -95,7 +95,7 @@ impl Outcome {
         }
         let ids =
             if self.generated { self.accepted.iter().map(text).collect() } else { Vec::new() };
-        let body = Accepted { accepted: self.accepted.len(), ids, errors: self.refused };
+        let body = Receipt { accepted: self.accepted.len(), ids, errors: self.refused };
         (StatusCode::ACCEPTED, Json(body)).into_response()
     }
 

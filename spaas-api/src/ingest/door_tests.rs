@@ -103,11 +103,13 @@ fn nesting_of_any_depth_is_refused_without_recursion() {
 
 #[test]
 fn equal_numbers_make_equal_keys() {
-    let key = |json| Member::Json(json).as_text(ColumnType::Int64).map(|c| c.into_owned());
+    let key =
+        |json| Member::Json(json).as_text(ColumnType::Int64).map(std::borrow::Cow::into_owned);
     for (json, text) in [("7", "7"), ("7.0", "7"), ("7e0", "7"), ("-0", "0"), ("-12", "-12")] {
         assert_eq!(key(json).as_deref(), Some(text), "{json}");
     }
-    let text = |json| Member::Json(json).as_text(ColumnType::String).map(|c| c.into_owned());
+    let text =
+        |json| Member::Json(json).as_text(ColumnType::String).map(std::borrow::Cow::into_owned);
     assert_eq!(text(r#""a\nb""#).as_deref(), Some("a\nb"));
     assert_eq!(Member::Null("null").as_text(ColumnType::String), None);
 }

@@ -65,13 +65,14 @@ fn is_date(text: &str) -> bool {
         && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
 }
 
+/// Above 2⁵³ an `f64` no longer tells neighbouring whole numbers apart.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The value of a whole number, however it is written (`7`, `7.0`, `7e0`).
 pub(super) fn whole(json: &str) -> Option<i64> {
     if let Ok(n) = json.parse() {
         return Some(n);
     }
-    /// Above 2⁵³ an `f64` no longer tells neighbouring whole numbers apart.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
     if json.bytes().all(|b| b == b'-' || b.is_ascii_digit()) {
         return None;
     }

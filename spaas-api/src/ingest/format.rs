@@ -9,9 +9,9 @@ use crate::problem::Problem;
 /// The form of a request's body.
 #[derive(Debug, Clone)]
 pub(super) enum Form {
-    /// One CloudEvent with its attributes in the headers; the body is its data.
+    /// One `CloudEvent` with its attributes in the headers; the body is its data.
     Binary(Attributes<'static>),
-    /// One CloudEvent.
+    /// One `CloudEvent`.
     Structured,
     /// A list of CloudEvents.
     Batch,
@@ -46,7 +46,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         let utf8 =
             ["utf-8", "utf8", "us-ascii"].map(|c| value.trim_matches('"').eq_ignore_ascii_case(c));
         if name.eq_ignore_ascii_case("charset") && !utf8.contains(&true) {
-            return Err(unsupported(format!("charset `{value}` is not supported; send UTF-8")));
+            return Err(unsupported(&format!("charset `{value}` is not supported; send UTF-8")));
         }
     }
     match essence.as_str() {
@@ -57,7 +57,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         | "application/jsonl"
         | "application/x-jsonlines" => Ok(Form::Lines),
         other if other.starts_with("application/cloudevents") => {
-            Err(unsupported(format!("CloudEvents as `{other}` are not supported")))
+            Err(unsupported(&format!("CloudEvents as `{other}` are not supported")))
         }
         other if envelope::is_json(other) => {
             if !headers.keys().any(|name| name.as_str().starts_with("ce-")) {
@@ -68,8 +68,8 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
                     .detail(why)
             })
         }
-        "" => Err(unsupported("the request has no Content-Type".to_owned())),
-        other => Err(unsupported(format!("`{other}` is not supported"))),
+        "" => Err(unsupported("the request has no Content-Type")),
+        other => Err(unsupported(&format!("`{other}` is not supported"))),
     }
 }
 
@@ -79,12 +79,12 @@ fn gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     match coding.as_deref() {
         None | Some(b"identity" | b"") => Ok(false),
         Some(b"gzip" | b"x-gzip") if codings.next().is_none() => Ok(true),
-        Some(_) => Err(unsupported("only gzip, once, is supported as Content-Encoding".to_owned())
+        Some(_) => Err(unsupported("only gzip, once, is supported as Content-Encoding")
             .header(ACCEPT_ENCODING, "gzip")),
     }
 }
 
-fn unsupported(why: String) -> Problem {
+fn unsupported(why: &str) -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media", "Unsupported media type")
         .detail(format!("{why}; send one of: {ACCEPTED}"))
 }

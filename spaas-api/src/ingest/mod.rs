@@ -9,9 +9,9 @@
 //! Bodies: CloudEvents 1.0 (structured, batch, binary mode), NDJSON, one JSON object or a list of them.
 //! A bad event is listed with index, line and column, and does not keep the others out.
 //!
-//! Record: the value is the object of the stream's columns (a CloudEvent's `data`); attributes become
-//! `ce_*` headers; the key column's value is the key. Id: the id column, else the CloudEvent's `id`, else
-//! a new `UUIDv7`, which is then also put into the id column.
+//! Record: the value is the object of the stream's columns (the `data` of a `CloudEvent`); attributes
+//! become `ce_*` headers; the key column's value is the key. Id: the id column, else the attribute `id`,
+//! else a new `UUIDv7`; either is then also put into the id column.
 //!
 //! Invariants: no 202 before every accepted event was acknowledged; no byte is held that is not charged
 //! to the budget; what passes the door decodes in the router.

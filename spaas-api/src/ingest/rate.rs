@@ -16,7 +16,7 @@ pub(super) type Who = (IpAddr, usize);
 /// A limit for each client and stream.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    limiter: DefaultKeyedRateLimiter<Who>,
+    shares: DefaultKeyedRateLimiter<Who>,
     clock: DefaultClock,
     /// The most that is ever granted at once.
     most: NonZeroU32,
@@ -31,21 +31,21 @@ impl Limiter {
     pub(super) fn new(rate: Option<Rate>) -> Option<Self> {
         let rate = rate?;
         let quota = Quota::with_period(rate.per / rate.count.get())?.allow_burst(rate.count);
-        let (limiter, clock) = (DefaultKeyedRateLimiter::keyed(quota), DefaultClock::default());
-        Some(Self { limiter, clock, most: rate.count, checks: AtomicU32::new(0) })
+        let (shares, clock) = (DefaultKeyedRateLimiter::keyed(quota), DefaultClock::default());
+        Some(Self { shares, clock, most: rate.count, checks: AtomicU32::new(0) })
     }
 
     /// Takes `count` from `who`'s share, or says how long to wait.
     pub(super) fn check(&self, who: Who, count: NonZeroU32) -> Result<(), Duration> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
-            self.limiter.retain_recent();
+            self.shares.retain_recent();
         }
         // More at once than is ever granted: waiting does not help, smaller requests do. Checked here
         // because the limiter's own arithmetic overflows on large counts.
         if count > self.most {
             return Err(Duration::from_secs(1));
         }
-        match self.limiter.check_key_n(&who, count) {
+        match self.shares.check_key_n(&who, count) {
             Ok(Err(until)) => Err(until.wait_time_from(self.clock.now())),
             Ok(Ok(())) | Err(_) => Ok(()),
         }
@@ -68,11 +68,11 @@ mod tests {
 
     #[test]
     fn each_client_and_stream_has_its_own_share() {
-        let per = Duration::from_secs(3600);
+        let per = Duration::from_hours(1);
         let limiter = Limiter::new(Some(Rate { count: ONE, per })).expect("a limit");
         let [a, b] = ["10.0.0.1", "10.0.0.2"].map(|a| client(a.parse().expect("address")));
         assert_eq!(limiter.check((a, 0), ONE), Ok(()));
-        assert!(limiter.check((a, 0), ONE).expect_err("used up") > Duration::from_secs(3000));
+        assert!(limiter.check((a, 0), ONE).expect_err("used up") > Duration::from_mins(50));
         assert_eq!(limiter.check((a, 1), ONE), Ok(()));
         assert_eq!(limiter.check((b, 0), ONE), Ok(()));
         assert!(limiter.check((b, 2), NonZeroU32::MAX).is_err(), "more than ever granted");

@@ -71,7 +71,7 @@ pub(super) fn parse(
         Form::Lines => split::lines(body, rules.max_events),
         Form::Batch => split::list(body, rules.max_events, false),
         Form::Json => split::list(body, rules.max_events, true),
-        Form::Structured | Form::Binary(_) => split::one(body),
+        Form::Structured | Form::Binary(_) => Ok(vec![body.trim_ascii()]),
     }?;
     let mut parsed = Parsed { total: events.len(), ..Parsed::default() };
     parsed.records.reserve(events.len());
@@ -154,15 +154,15 @@ impl<'d> Maker<'d> {
             return Err(Refusal::new(text.as_bytes(), fault));
         }
         let generated = own.is_none() && given.is_none();
-        let id = match (&own, given) {
+        let has_own = own.is_some();
+        let id = match (own, given) {
             (Some(own), _) => self.share(own),
             (None, Some(given)) => Bytes::copy_from_slice(given.as_bytes()),
             (None, None) => Bytes::from(new_event_id()),
         };
-        let id_in_value =
-            door.id().is_some_and(|c| own.is_some() || c.data_type == ColumnType::String);
+        let id_in_value = door.id().is_some_and(|c| has_own || c.data_type == ColumnType::String);
         let key = match door.key() {
-            Some(column) => checked.key.as_text(column.data_type).map(|key| self.share(&key)),
+            Some(column) => checked.key.as_text(column.data_type).map(|key| self.share(key)),
             None => attributes
                 .and_then(|a| a.get("partitionkey"))
                 .map(|key| Bytes::copy_from_slice(key.as_bytes())),
@@ -171,7 +171,7 @@ impl<'d> Maker<'d> {
             topic: door.topic.clone(),
             partition: None,
             key,
-            value: Some(self.value(text, &checked, own.is_none().then_some(&id), attributes)),
+            value: Some(self.value(text, &checked, (!has_own).then_some(&id), attributes)),
             headers: match attributes {
                 Some(attributes) => attributes.to_headers(&id),
                 // Plain events carry their id in its column; a header would be a copy.
@@ -227,10 +227,10 @@ impl<'d> Maker<'d> {
     }
 
     /// `text` as bytes: a part of the body where it is one, a copy otherwise.
-    fn share(&self, text: &Cow<'_, str>) -> Bytes {
+    fn share(&self, text: Cow<'_, str>) -> Bytes {
         match text {
             Cow::Borrowed(part) => self.body.slice_ref(part.as_bytes()),
-            Cow::Owned(own) => Bytes::copy_from_slice(own.as_bytes()),
+            Cow::Owned(own) => Bytes::from(own),
         }
     }
 }
@@ -248,7 +248,7 @@ fn splice(object: &str, empty: bool, edits: Vec<(&str, Member<'_>, String)>) -> 
             nulls.push((offset_in(object.as_bytes(), null.as_bytes()), null.len(), json));
         } else {
             let comma = if front.len() > 1 { "," } else { "" };
-            front.push_str(&format!("{comma}{}:{json}", json_text(name)));
+            front.extend([comma, &json_text(name), ":", &json]);
         }
     }
     if front.len() > 1 && !empty {
@@ -258,11 +258,11 @@ fn splice(object: &str, empty: bool, edits: Vec<(&str, Member<'_>, String)>) -> 
     let mut out = front.into_bytes();
     let mut from = 1;
     for (at, len, json) in nulls {
-        out.extend_from_slice(object[from..at].as_bytes());
+        out.extend_from_slice(&object.as_bytes()[from..at]);
         out.extend_from_slice(json.as_bytes());
         from = at + len;
     }
-    out.extend_from_slice(object[from..].as_bytes());
+    out.extend_from_slice(&object.as_bytes()[from..]);
     out
 }
 

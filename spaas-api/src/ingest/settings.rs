@@ -64,7 +64,7 @@ impl Default for IngestLimits {
             events: None,
             body_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(30),
-            timestamp_past: Duration::from_secs(24 * 60 * 60),
+            timestamp_past: Duration::from_hours(24),
             timestamp_future: Duration::from_mins(10),
         }
     }

@@ -30,11 +30,6 @@ pub(super) fn lines(body: &[u8], max: usize) -> Result<Vec<&[u8]>, SplitError> {
     Ok(taken)
 }
 
-/// The whole body as one event.
-pub(super) fn one(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
-    Ok(vec![body.trim_ascii()])
-}
-
 /// The elements of a list, or the one event if the body is not a list and `or_one`.
 pub(super) fn list(body: &[u8], max: usize, or_one: bool) -> Result<Vec<&[u8]>, SplitError> {
     let malformed = |message: String| Err(SplitError::Malformed(Fault::whole(message)));
@@ -44,7 +39,7 @@ pub(super) fn list(body: &[u8], max: usize, or_one: bool) -> Result<Vec<&[u8]>, 
     };
     if !text.starts_with('[') {
         return if or_one {
-            one(body)
+            Ok(vec![body.trim_ascii()])
         } else {
             malformed("a batch must be a JSON list".to_owned())
         };
@@ -54,9 +49,8 @@ pub(super) fn list(body: &[u8], max: usize, or_one: bool) -> Result<Vec<&[u8]>, 
     Elements { max, too_many: &mut too_many }
         .deserialize(&mut json)
         .and_then(|elements| json.end().map(|()| elements))
-        .map_err(|error| match too_many {
-            true => SplitError::TooMany,
-            false => SplitError::Malformed(Fault::json(&error)),
+        .map_err(|error| {
+            if too_many { SplitError::TooMany } else { SplitError::Malformed(Fault::json(&error)) }
         })
 }
 

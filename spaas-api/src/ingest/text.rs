@@ -171,8 +171,8 @@ mod tests {
     #[test]
     fn brackets_inside_texts_do_not_nest() {
         assert!(depth_within(r#"{"a":"[[[[\"[[["}"#, 1));
-        assert!(depth_within(r#"[[],[],[[]]]"#, 3));
-        assert!(!depth_within(r#"[[],[],[[]]]"#, 2));
+        assert!(depth_within("[[],[],[[]]]", 3));
+        assert!(!depth_within("[[],[],[[]]]", 2));
     }
 
     #[test]

@@ -117,7 +117,7 @@ async fn nesting_is_limited() {
 
 #[tokio::test]
 async fn a_client_that_is_too_fast_is_told_how_long_to_wait() {
-    let once_an_hour = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(3600) };
+    let once_an_hour = Rate { count: NonZeroU32::MIN, per: Duration::from_hours(1) };
     let limits = IngestLimits { requests: Some(once_an_hour), ..IngestLimits::default() };
     let app = App::with(Log::accepting(), limits, 1 << 20);
     assert_eq!(app.post(&[JSON], SMALL).await.status, 202);
@@ -128,7 +128,7 @@ async fn a_client_that_is_too_fast_is_told_how_long_to_wait() {
 
 #[tokio::test]
 async fn events_are_limited_apart_from_requests() {
-    let three = Rate { count: NonZeroU32::new(3).expect("not 0"), per: Duration::from_secs(3600) };
+    let three = Rate { count: NonZeroU32::new(3).expect("not 0"), per: Duration::from_hours(1) };
     let limits = IngestLimits { events: Some(three), ..IngestLimits::default() };
     let app = App::with(Log::accepting(), limits, 1 << 20);
     app.post(&[NDJSON], [SMALL; 4].join("\n")).await.is_problem(429, "too-many-requests");
