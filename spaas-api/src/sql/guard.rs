@@ -1,5 +1,6 @@
 //! What a question may not contain, checked twice: on the syntax tree, and on the plan made of it.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::common::TableReference;
@@ -7,7 +8,8 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, Select, SetExpr, Spanned, Statement, TableFactor, Value, Visitor,
+    Cte, Expr, ObjectName, Query, Select, SetExpr, Spanned, Statement, TableFactor, Value, Visitor,
+    visit_relations,
 };
 
 use super::error::{Place, SqlError, SqlErrorKind, place};
@@ -21,19 +23,24 @@ pub(crate) const UNBOUNDED: [&str; 12] = [
     "lpad", "make_range", "range", "repeat", "rpad", "space",
 ];
 
-/// Tables one question may name.
-const MAX_TABLES: usize = 64;
+/// Tables one question may read, each as often as it is read. A WITH that names another twice, which
+/// names another twice, and so on, doubles the plan with every line.
+const MAX_READS: u64 = 128;
 
 /// Walks the syntax tree; breaks with what is refused.
 pub(crate) struct Guard<'t> {
     tokens: &'t Tokens,
     relations: Vec<(TableReference, Place)>,
     statements: usize,
+    /// How many tables are read where the name of a WITH stands. Scopes are not told apart, which can
+    /// only count too much.
+    weights: HashMap<String, u64>,
+    reads: u64,
 }
 
 impl<'t> Guard<'t> {
     pub(crate) fn new(tokens: &'t Tokens) -> Self {
-        Self { tokens, relations: Vec::new(), statements: 0 }
+        Self { tokens, relations: Vec::new(), statements: 0, weights: HashMap::new(), reads: 0 }
     }
 
     /// Where the text first names `reference`.
@@ -44,6 +51,25 @@ impl<'t> Guard<'t> {
     fn refuse(&self, what: &str, words: &[&str]) -> ControlFlow<SqlError> {
         let at = self.tokens.find(words).unwrap_or((1, 1));
         refuse_at(what, at)
+    }
+
+    /// How many tables are read where `name` stands.
+    fn weight(&self, name: &ObjectName) -> u64 {
+        let bare = match name.0.as_slice() {
+            [part] => part.as_ident().map(|ident| ident.value.to_ascii_lowercase()),
+            _ => None,
+        };
+        bare.and_then(|bare| self.weights.get(&bare)).copied().unwrap_or(1)
+    }
+
+    fn weigh(&mut self, cte: &Cte) {
+        let mut weight = 1_u64;
+        let _ = visit_relations(&cte.query, |name| {
+            weight = weight.saturating_add(self.weight(name));
+            ControlFlow::<()>::Continue(())
+        });
+        let known = self.weights.entry(cte.alias.name.value.to_ascii_lowercase()).or_default();
+        *known = weight.max(*known);
     }
 
     fn check_body(&self, body: &SetExpr) -> ControlFlow<SqlError> {
@@ -91,6 +117,9 @@ impl Visitor for Guard<'_> {
         if query.with.as_ref().is_some_and(|with| with.recursive) {
             return self.refuse("recursive queries may not end", &["RECURSIVE"]);
         }
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.weigh(cte);
+        }
         if !query.locks.is_empty() || query.for_clause.is_some() {
             return self.refuse("FOR is not supported", &["FOR"]);
         }
@@ -117,8 +146,13 @@ impl Visitor for Guard<'_> {
         if let Ok(reference) = object_name_to_table_reference(name.clone(), true) {
             self.relations.push((reference, start(name)));
         }
-        if self.relations.len() > MAX_TABLES {
-            return refuse_at(format!("more than {MAX_TABLES} tables"), start(name));
+        self.reads = self.reads.saturating_add(self.weight(name));
+        if self.reads > MAX_READS {
+            return ControlFlow::Break(
+                SqlError::new(SqlErrorKind::TooLong, format!("reads more than {MAX_READS} tables"))
+                    .hint("each use of a WITH counts as all the tables in it")
+                    .at(start(name)),
+            );
         }
         ControlFlow::Continue(())
     }

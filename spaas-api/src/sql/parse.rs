@@ -18,14 +18,15 @@ use super::guard::Guard;
 /// Nesting of parentheses and subqueries.
 const MAX_NESTING: usize = 50;
 /// Operators and keywords that chain. `a + a + …` becomes a tree as deep as it is long, and code that
-/// plans, evaluates or drops it recurses: within 2 MiB of stack this many are safe, unoptimised too.
+/// plans, evaluates or drops it recurses on it.
 const MAX_CHAINED: usize = 400;
-/// Keywords that make nothing deeper, however often they come.
+/// Keywords a row of which makes a tree as deep as the row is long.
 #[rustfmt::skip]
-const FLAT: [Keyword; 18] = [
-    Keyword::AS, Keyword::ASC, Keyword::BY, Keyword::CASE, Keyword::DESC, Keyword::ELSE, Keyword::END,
-    Keyword::FALSE, Keyword::FILTER, Keyword::FROM, Keyword::NULL, Keyword::OVER, Keyword::PARTITION,
-    Keyword::SELECT, Keyword::THEN, Keyword::TRUE, Keyword::WHEN, Keyword::WHERE,
+const CHAINING: [&str; 36] = [
+    "ALL", "AND", "ANY", "APPLY", "AT", "BETWEEN", "COLLATE", "DIV", "ESCAPE", "EXCEPT", "EXISTS", "ILIKE",
+    "IN", "INTERSECT", "INTERVAL", "IS", "ISNULL", "JOIN", "LATERAL", "LIKE", "MATCH", "MEMBER", "MINUS",
+    "NOT", "NOTNULL", "OPERATOR", "OR", "OVERLAPS", "PIVOT", "REGEXP", "RLIKE", "SIMILAR", "UNION",
+    "UNPIVOT", "WITH", "XOR",
 ];
 
 /// A question that only reads.
@@ -127,13 +128,12 @@ fn named(sql: &str, name: &ObjectName) -> Result<Named, SqlError> {
     Ok(Named { reference, at: place(start.line, start.column) })
 }
 
-/// Whether a row of such tokens may become a tree as deep as the row is long.
+/// Whether a row of such tokens makes a tree as deep as the row is long.
 fn chains(token: &Token) -> bool {
     match token {
         Token::Word(word) => {
-            word.keyword != Keyword::NoKeyword
-                && word.quote_style.is_none()
-                && !FLAT.contains(&word.keyword)
+            word.quote_style.is_none()
+                && CHAINING.iter().any(|keyword| keyword.eq_ignore_ascii_case(&word.value))
         }
         // Nesting in parentheses has its own limit.
         Token::Comma | Token::LParen | Token::RParen | Token::Period | Token::EOF => false,

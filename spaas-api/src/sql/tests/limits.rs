@@ -80,6 +80,10 @@ async fn long_and_deep_text_is_refused_before_it_can_hurt() {
         format!("SELECT {}1{}", "(".repeat(20_000), ")".repeat(20_000)),
         format!("SELECT {}1{}", "[".repeat(1_900), "]".repeat(1_900)),
         format!("SELECT {}1", "NOT ".repeat(1_900)),
+        format!("SELECT 1 FROM audit{}", ", audit".repeat(200)),
+        (1..40).fold("WITH t0 AS (SELECT 1 AS x)".to_owned(), |sql, n| {
+            format!("{sql}, t{n} AS (SELECT a.x FROM t{m} a, t{m} b)", m = n - 1)
+        }) + " SELECT count(*) FROM t39",
     ] {
         let error = error(&engine, &deep).await;
         assert!(
@@ -105,6 +109,9 @@ async fn a_chain_as_long_as_allowed_is_answered() {
         let rows = table(&engine(), &sql).await;
         assert!(rows.lines().count() > 4, "{}", &sql[..40]);
     }
+    let columns: Vec<_> = (0..1_000).map(|n| format!("id AS date{n}")).collect();
+    let sql = format!("SELECT {} FROM audit", columns.join(", "));
+    assert_eq!(engine().run(&sql).await.expect("wide").schema().fields().len(), 1_000);
     let list: Vec<_> = (0..5_000).map(|n| n.to_string()).collect();
     let sql = format!("SELECT count(*) AS n FROM audit WHERE id IN ({})", list.join(", "));
     assert!(table(&engine(), &sql).await.contains('4'));
