@@ -1,6 +1,20 @@
 //! A Kafka-protocol broker inside this process, on a local folder.
+//!
+//! ```text
+//!  listener ─► routes ─┬► requests: produce, fetch, list offsets, producer ids ─► store ─► log (files)
+//!                      └► tansu: topics, metadata, groups, group offsets ───────► slatedb
+//! ```
+//!
+//! tansu speaks the protocol and coordinates groups. Records are not kept in its store, which loses what
+//! is before the next batch when reading starts inside one: see `docs/decisions/0001`.
 
+mod batch;
 mod listener;
+mod log;
+mod producers;
+mod requests;
+mod routes;
+mod store;
 
 use std::fs::{File, TryLockError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,7 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slatedb::object_store::local::LocalFileSystem;
+use tansu_broker::coordinator::group::administrator::Controller;
 use tansu_storage::slate::Engine;
+use tansu_storage::{BrokerRegistrationRequest, Storage as _, StorageContainer};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -17,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::BusError;
+
+use store::Store;
 
 /// Threads of the broker's own runtime: a consumer that blocks the caller's threads cannot stall it.
 const THREADS: usize = 2;
@@ -129,8 +147,21 @@ async fn open(
         .advertised_listener(advertised(address))
         .db(Arc::clone(&db))
         .build();
+    let registration = BrokerRegistrationRequest {
+        broker_id: listener::NODE,
+        cluster_id: listener::CLUSTER.to_owned(),
+        incarnation_id: uuid::Uuid::new_v4(),
+        rack: None,
+    };
+    engine.register_broker(registration).await.map_err(|e| BusError::fatal(what(), e))?;
+    let store = Store::open(engine.clone(), &dir.join("logs"));
+    let store = Arc::new(store.map_err(|e| BusError::fatal(what(), e))?);
+    let tansu = StorageContainer::Slate(engine);
+    let groups = Controller::with_storage(tansu.clone()).map_err(|e| BusError::fatal(what(), e))?;
+    let routes =
+        routes::routes(store, &tansu, groups).map_err(|e| BusError::fatal(what(), e))?;
     let serve = async move {
-        listener::serve(listener, engine, stopping).await;
+        listener::serve(listener, routes, stopping).await;
         if let Err(error) = db.close().await {
             tracing::warn!(target: "broker", %error, "the broker's store was not closed cleanly");
         }

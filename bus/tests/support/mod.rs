@@ -1,5 +1,5 @@
 //! What the bus tests share: a topic filled with numbered records, and readers of it.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

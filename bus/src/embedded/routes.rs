@@ -1,0 +1,65 @@
+//! Which part answers which Kafka request: records from our logs, everything else by tansu.
+
+use std::sync::Arc;
+
+use rama::layer::Layer as _;
+use rama::Service as _;
+use tansu_broker::Error;
+use tansu_broker::coordinator::group::administrator::Controller;
+use tansu_broker::service::{coordinator, storage};
+use tansu_sans_io::{
+    ApiKey as _, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
+};
+use tansu_service::{FrameRequestLayer, FrameRouteService};
+use tansu_storage::StorageContainer;
+
+use super::requests::Records;
+use super::store::Store;
+
+/// Answers Kafka requests.
+pub(super) type Routes = FrameRouteService<(), Error>;
+
+/// The routes. Requests that are not listed (transactions, ACLs, deleting records) are refused by the
+/// version handshake, so that a client says so instead of waiting.
+pub(super) fn routes(
+    store: Arc<Store>,
+    tansu: &StorageContainer,
+    groups: Controller<StorageContainer>,
+) -> Result<Routes, Error> {
+    let delegated = [
+        storage::consumer_group_describe,
+        storage::create_topics,
+        storage::delete_groups,
+        storage::delete_topics,
+        storage::describe_cluster,
+        storage::describe_configs,
+        storage::describe_groups,
+        storage::describe_topic_partitions,
+        storage::find_coordinator,
+        storage::incremental_alter_configs,
+        storage::list_groups,
+        storage::metadata,
+    ];
+    let ours = Records(store);
+    let builder = Routes::builder()
+        .with_route(
+            ProduceRequest::KEY,
+            FrameRequestLayer::<ProduceRequest>::new().layer(ours.clone()).boxed(),
+        )?
+        .with_route(
+            FetchRequest::KEY,
+            FrameRequestLayer::<FetchRequest>::new().layer(ours.clone()).boxed(),
+        )?
+        .with_route(
+            ListOffsetsRequest::KEY,
+            FrameRequestLayer::<ListOffsetsRequest>::new().layer(ours.clone()).boxed(),
+        )?
+        .with_route(
+            InitProducerIdRequest::KEY,
+            FrameRequestLayer::<InitProducerIdRequest>::new().layer(ours).boxed(),
+        )?;
+    let builder = delegated
+        .into_iter()
+        .try_fold(builder, |builder, route| route(builder, tansu.clone()))?;
+    Ok(coordinator::services(builder, groups)?.build()?)
+}
