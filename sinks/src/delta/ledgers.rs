@@ -23,10 +23,9 @@ pub(crate) struct LedgerKey {
     pub(crate) tp: TopicPartition,
 }
 
-/// A number of a ledger. The plain identifier holds `Next`.
+/// A number of a ledger beside the next offset, which is the plain identifier's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
-    Next,
     Epoch,
     First,
     Written,
@@ -93,7 +92,6 @@ impl LedgerKey {
             let Some(value) = txns.get(&format!("{id}:{name}")).copied() else { continue };
             let count = u64::try_from(value).unwrap_or(0);
             match field {
-                Field::Next => {}
                 Field::Epoch => ledger.epoch = Epoch(value),
                 Field::First => ledger.first = Some(Offset(value)),
                 Field::Written => ledger.written = count,

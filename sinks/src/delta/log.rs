@@ -175,11 +175,6 @@ impl TableLog {
             }
         });
     }
-
-    /// Waits for a checkpoint that is being written.
-    pub(crate) async fn settle(&mut self) {
-        while self.checkpoints.join_next().await.is_some() {}
-    }
 }
 
 enum Loaded {

@@ -1,0 +1,13 @@
+//! Tables as the `Sink` contract promises them: on a real disk, with faults, races and other readers.
+
+mod conformance;
+mod dead_letters;
+mod faults;
+mod fencing;
+mod ledger_book;
+mod memory;
+mod old_log;
+mod partitions;
+mod place;
+mod schema;
+mod store;
