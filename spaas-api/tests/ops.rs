@@ -22,10 +22,8 @@ struct Process {
 
 impl Readiness for Process {
     fn ready(&self) -> Result<(), Vec<String>> {
-        match self.ready.load(Ordering::Relaxed) {
-            true => Ok(()),
-            false => Err(vec!["the broker is not reachable".to_owned()]),
-        }
+        let missing = || vec!["the broker is not reachable".to_owned()];
+        self.ready.load(Ordering::Relaxed).then_some(()).ok_or_else(missing)
     }
 }
 
@@ -77,7 +75,7 @@ async fn metrics_show_what_was_recorded_the_process_and_the_budgets() {
         status: process,
     });
     metrics::with_local_recorder(&recorder, || {
-        metrics::counter!("millrace_test_total").increment(2)
+        metrics::counter!("millrace_test_total").increment(2);
     });
     let (status, headers, text) = get(&app, "/metrics").await;
     assert_eq!(status, 200);

@@ -1,5 +1,7 @@
 //! The server on real sockets: slow clients, graceful and forced stop, refusals that arrive.
 
+#![expect(clippy::disallowed_methods, reason = "each test joins the tasks it spawns")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! HTTP ingest as a client sees it, over a log that the test controls.
 
+#![expect(clippy::disallowed_methods, reason = "each test joins the tasks it spawns")]
+
 mod acks;
 mod hostile;
 mod limits;
