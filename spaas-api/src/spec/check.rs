@@ -85,8 +85,8 @@ fn finish(route: &RouteDraft) -> Option<RouteSpec> {
         name: route.name.clone()?,
         from: route.from.clone(),
         headers: route.headers.clone()?,
-        filter: sql(route.filter.as_ref()?),
-        select: sql(route.select.as_ref()?),
+        filter: sql(route.filter.as_ref().ok()?),
+        select: sql(route.select.as_ref().ok()?),
         to,
         roll: route.roll?,
     })
@@ -114,10 +114,10 @@ fn check_sql(
             }
         }
     };
-    if let Some(Some(filter)) = &route.filter {
+    if let Ok(Some(filter)) = &route.filter {
         run(Some(filter), None);
     }
-    run(None, route.select.as_ref()?.as_ref())
+    run(None, route.select.as_ref().ok()?.as_ref())
 }
 
 fn check_target(to: &TargetDraft, stream: &StreamSchema, columns: &Schema, report: &mut Report) {

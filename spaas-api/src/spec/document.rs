@@ -94,7 +94,8 @@ struct Stream {
 struct EventTime {
     /// A `timestamp_ms` or `timestamp_us` column.
     column: String,
-    /// How late an event may come: the watermark is the newest time seen minus this. 10s if not given.
+    /// How late an event may come: the watermark is the newest time seen minus this. 10s if not
+    /// given.
     delay: Option<DurationText>,
     /// A partition silent for this long does not hold the watermark back. 30s if not given.
     idle: Option<DurationText>,
@@ -117,7 +118,8 @@ struct Column {
 struct Route {
     /// The stream it reads.
     from: String,
-    /// SQL condition over the stream's columns; rows for which it is not true are counted as filtered.
+    /// SQL condition over the stream's columns; rows for which it is not true are counted as
+    /// filtered.
     r#where: Option<String>,
     /// SQL select list over the stream's columns; all columns if not given.
     select: Option<String>,

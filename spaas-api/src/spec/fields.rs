@@ -62,14 +62,11 @@ impl<'n> Fields<'n> {
         if let Some(value) = self.get(name) {
             return Some(value);
         }
-        match self.entries.iter().find(|(n, _)| *n == name) {
-            Some((_, value)) => {
-                report.add(value.at, format!("`{name}` has no value"), "give it one");
-            }
-            None => {
-                let message = format!("{} lacks the field `{name}`", self.what);
-                report.add(self.at, message, format!("add `{name}: …`"));
-            }
+        if let Some((_, value)) = self.entries.iter().find(|(n, _)| *n == name) {
+            report.add(value.at, format!("`{name}` has no value"), "give it one");
+        } else {
+            let message = format!("{} lacks the field `{name}`", self.what);
+            report.add(self.at, message, format!("add `{name}: …`"));
         }
         None
     }
@@ -182,14 +179,12 @@ impl Node {
 
     /// The value as a list.
     pub(crate) fn list(&self, report: &mut Report) -> Option<&[Node]> {
-        match &self.value {
-            Value::List(items) => Some(items),
-            _ => {
-                let message = format!("expected a list, found {}", self.shown());
-                report.add(self.at, message, "write `[a, b]`, or one `- item` a line");
-                None
-            }
+        if let Value::List(items) = &self.value {
+            return Some(items);
         }
+        let message = format!("expected a list, found {}", self.shown());
+        report.add(self.at, message, "write `[a, b]`, or one `- item` a line");
+        None
     }
 
     fn shown(&self) -> String {

@@ -18,7 +18,8 @@ const KINDS: [&str; 2] = ["Stream", "Route"];
 /// Far above any manifest: a wrong file in the folder is named instead of read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Reads every `*.yaml` and `*.yml` below `dir` (or the one file `dir`) in the order of their names.
+/// Reads every `*.yaml` and `*.yml` below `dir` (or the one file `dir`) in the order of their
+/// names.
 ///
 /// # Errors
 /// Every mistake of every file.

@@ -110,6 +110,10 @@ impl Report {
     }
 }
 
+/// Says in a type that a value was wrong and the mistake is in the report already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reported;
+
 /// An optional hint, so that callers may pass text or nothing.
 #[derive(Debug)]
 pub(crate) struct Hint(Option<String>);

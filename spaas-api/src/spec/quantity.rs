@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn units_scale_and_anything_else_is_refused() {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(parse_size("64MiB"), Ok(64 << 20));
         assert_eq!(parse_size("0B"), Ok(0));
         for bad in [

@@ -6,25 +6,25 @@ use millrace_events::{RouteName, StreamName};
 
 use super::RollSpec;
 use super::fields::Fields;
-use super::mistake::{Report, Spot};
+use super::mistake::{Report, Reported, Spot};
 use super::target::{self, TargetDraft};
 use super::yaml::{Node, Value};
 
 pub(crate) const SPEC: [&str; 6] = ["from", "where", "select", "headers", "to", "roll"];
 pub(crate) const ROLL: [&str; 3] = ["bytes", "every", "idle"];
 
-/// A route as read: not yet known whether its stream exists and its SQL fits. What could not be read is
-/// absent, so that the rest is checked all the same.
+/// A route as read: not yet known whether its stream exists and its SQL fits. What could not be
+/// read is absent, so that the rest is checked all the same.
 #[derive(Debug)]
 pub(crate) struct RouteDraft {
     pub(crate) name: Option<RouteName>,
     pub(crate) from: StreamName,
     pub(crate) from_at: Spot,
     pub(crate) headers: Option<BTreeMap<String, Vec<String>>>,
-    /// SQL, kept as a node so that a fault in it can be placed. The outer `None` is a mistake.
-    pub(crate) filter: Option<Option<Node>>,
+    /// SQL, kept as a node so that a fault in it can be placed.
+    pub(crate) filter: Result<Option<Node>, Reported>,
     /// As `filter`.
-    pub(crate) select: Option<Option<Node>>,
+    pub(crate) select: Result<Option<Node>, Reported>,
     pub(crate) to: Option<TargetDraft>,
     pub(crate) roll: Option<RollSpec>,
 }
@@ -53,25 +53,25 @@ pub(crate) fn read(
     Some(RouteDraft { name, from, from_at, headers, filter, select, to, roll })
 }
 
-/// An optional SQL text. The outer `None` says there was a mistake.
-fn sql(field: &str, fields: &Fields<'_>, report: &mut Report) -> Option<Option<Node>> {
-    let Some(node) = fields.get(field) else { return Some(None) };
+/// An optional SQL text.
+fn sql(field: &str, fields: &Fields<'_>, report: &mut Report) -> Result<Option<Node>, Reported> {
+    let Some(node) = fields.get(field) else { return Ok(None) };
     if let Value::List(_) = node.value {
         report.add(node.at, format!("`{field}` must be one text"), "write `select: a, b AS c`");
-        return None;
+        return Err(Reported);
     }
     // A bare `true` is SQL too.
     if let Value::Scalar(text, _) = &node.value
         && !text.trim().is_empty()
     {
-        return Some(Some(node.clone()));
+        return Ok(Some(node.clone()));
     }
     report.add(
         node.at,
         format!("`{field}` must be SQL text"),
         "leave the field out to take everything",
     );
-    None
+    Err(Reported)
 }
 
 fn read_headers(node: &Node, report: &mut Report) -> Option<BTreeMap<String, Vec<String>>> {

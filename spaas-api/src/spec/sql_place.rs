@@ -7,9 +7,10 @@ use super::yaml::{Node, Value};
 
 /// Where in the file character `line`:`column` (from 1) of the node's text stands.
 ///
-/// YAML folds and indents, but it keeps every character that is not white space, in order. So the text
-/// and the source are walked side by side, white space skipped, escapes taken as one character: this
-/// needs no knowledge of the folding rules and works for plain, quoted and block scalars alike.
+/// YAML folds and indents, but it keeps every character that is not white space, in order. So the
+/// text and the source are walked side by side, white space skipped, escapes taken as one
+/// character: this needs no knowledge of the folding rules and works for plain, quoted and block
+/// scalars alike.
 pub(crate) fn locate(node: &Node, line: usize, column: usize, report: &Report) -> Spot {
     let Value::Scalar(text, style) = &node.value else { return node.at };
     let lines = &report.source(node.at.file).lines;

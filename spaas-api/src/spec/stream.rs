@@ -5,7 +5,7 @@ use std::time::Duration;
 use millrace_events::{Column, ColumnType, EventTime, StreamName, StreamSchema};
 
 use super::fields::Fields;
-use super::mistake::{NO_HINT, Report, Spot};
+use super::mistake::{NO_HINT, Report, Reported, Spot};
 use super::yaml::Node;
 use crate::suggest;
 
@@ -75,8 +75,8 @@ pub(crate) fn read(
             name: name?,
             topic: topic?,
             partitions: partitions?,
-            key: key?,
-            id: id?,
+            key: key.ok()?,
+            id: id.ok()?,
             event_time: event_time?,
             columns,
         },
@@ -147,9 +147,10 @@ fn read_column(item: &Node, before: &[ColumnDraft], report: &mut Report) -> Colu
         // Delta tells names apart without regard to case.
         let same = |c: &&ColumnDraft| c.name.as_ref().is_some_and(|n| n.eq_ignore_ascii_case(name));
         if let Some(other) = before.iter().find(same) {
-            let message = match other.name.as_deref() == Some(name) {
-                true => format!("column `{name}` is declared twice"),
-                false => format!("column `{name}` differs from another only in case"),
+            let message = if other.name.as_deref() == Some(name) {
+                format!("column `{name}` is declared twice")
+            } else {
+                format!("column `{name}` differs from another only in case")
             };
             report.add(node.at, message, "rename or remove one");
         }
@@ -207,10 +208,13 @@ fn column_field(
     columns: Option<&[ColumnDraft]>,
     allowed: Allowed,
     report: &mut Report,
-) -> Option<Option<String>> {
+) -> Result<Option<String>, Reported> {
     match fields.get(field) {
-        None => Some(None),
-        Some(node) => column_reference(field, node, columns, allowed, report).map(Some),
+        None => Ok(None),
+        Some(node) => match column_reference(field, node, columns, allowed, report) {
+            Some(name) => Ok(Some(name)),
+            None => Err(Reported),
+        },
     }
 }
 

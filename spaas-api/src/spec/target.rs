@@ -122,8 +122,8 @@ fn read_http(node: &Node, report: &mut Report) -> Option<TargetDraft> {
     Some(TargetDraft::Http { url, allow_private: allow_private? })
 }
 
-/// Whether the URL itself names this machine or a private network. Names are checked again when they
-/// are resolved.
+/// Whether the URL itself names this machine or a private network. Names are checked again when
+/// they are resolved.
 fn is_private(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -1,8 +1,8 @@
 //! The time limit inside the work: joins that never pause look at the clock themselves.
 //!
-//! A join can try billions of pairs within one poll, and no timer ends a poll. So every join condition
-//! is wrapped in a function that fails once time is up, and a filter made of it stands on every node
-//! that multiplies rows.
+//! A join can try billions of pairs within one poll, and no timer ends a poll. So every join
+//! condition is wrapped in a function that fails once time is up, and a filter made of it stands on
+//! every node that multiplies rows.
 
 use std::sync::Arc;
 use std::time::Instant;

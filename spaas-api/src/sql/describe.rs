@@ -1,4 +1,5 @@
-//! What there is to ask about: SHOW TABLES, DESCRIBE and `information_schema`, from the source itself.
+//! What there is to ask about: SHOW TABLES, DESCRIBE and `information_schema`, from the source
+//! itself.
 
 use std::sync::Arc;
 

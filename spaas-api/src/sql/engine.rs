@@ -38,8 +38,8 @@ const QUEUED_BATCHES: usize = 2;
 /// Answers questions about tables. Cheap to clone; clones share limits, memory and threads.
 ///
 /// Work runs on threads of its own, so that a question can keep neither the caller's timers nor its
-/// connections waiting. Each question is a task that ends when its [`Rows`] are dropped; the threads
-/// end with the last clone of the engine.
+/// connections waiting. Each question is a task that ends when its [`Rows`] are dropped; the
+/// threads end with the last clone of the engine.
 #[derive(Clone)]
 pub struct SqlEngine(pub(super) Arc<Inner>);
 

@@ -1,4 +1,5 @@
-//! Errors for who asked: line, column, what is wrong and what to write instead; no paths, no secrets.
+//! Errors for who asked: line, column, what is wrong and what to write instead; no paths, no
+//! secrets.
 
 use std::fmt;
 use std::time::Duration;

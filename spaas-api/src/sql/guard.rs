@@ -15,16 +15,16 @@ use datafusion::sql::sqlparser::ast::{
 use super::error::{Place, SqlError, SqlErrorKind, place};
 use super::parse::Tokens;
 
-/// Functions whose result is as big as an argument says: one call could take all memory, and none of
-/// it would be counted.
+/// Functions whose result is as big as an argument says: one call could take all memory, and none
+/// of it would be counted.
 #[rustfmt::skip]
 pub(crate) const UNBOUNDED: [&str; 12] = [
     "array_repeat", "array_resize", "gen_series", "generate_series", "list_repeat", "list_resize",
     "lpad", "make_range", "range", "repeat", "rpad", "space",
 ];
 
-/// Tables one question may read, each as often as it is read. A WITH that names another twice, which
-/// names another twice, and so on, doubles the plan with every line.
+/// Tables one question may read, each as often as it is read. A WITH that names another twice,
+/// which names another twice, and so on, doubles the plan with every line.
 const MAX_READS: u64 = 128;
 
 /// Walks the syntax tree; breaks with what is refused.
@@ -32,8 +32,8 @@ pub(crate) struct Guard<'t> {
     tokens: &'t Tokens,
     relations: Vec<(TableReference, Place)>,
     statements: usize,
-    /// How many tables are read where the name of a WITH stands. Scopes are not told apart, which can
-    /// only count too much.
+    /// How many tables are read where the name of a WITH stands. Scopes are not told apart, which
+    /// can only count too much.
     weights: HashMap<String, u64>,
     reads: u64,
 }
@@ -202,8 +202,8 @@ impl Visitor for Guard<'_> {
     }
 }
 
-/// Lets through plans made of reading nodes alone. A node kind not named here is refused, so that one
-/// added to DataFusion later is refused until somebody has looked at it.
+/// Lets through plans made of reading nodes alone. A node kind not named here is refused, so that
+/// one added to DataFusion later is refused until somebody has looked at it.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), SqlError> {
     let mut refused = None;
     let walked = plan.apply_with_subqueries(|node| {

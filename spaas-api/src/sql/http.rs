@@ -62,7 +62,7 @@ async fn try_answer(
     let mut rows = engine.run(&request.sql).await?;
     // The first rows are waited for, so that what fails early is still told as a problem.
     let first = rows.next().await.transpose()?;
-    let encoder = Encoder::new(format, rows.schema()).map_err(unfit)?;
+    let encoder = Encoder::new(format, rows.schema()).map_err(|e| unfit(&e))?;
     let body = Body::from_stream(bytes(encoder, rows, first));
     let limit = engine.limits().rows.to_string();
     let headers = [(CONTENT_TYPE, format.media_type().to_owned()), (ROW_LIMIT, limit)];
@@ -119,12 +119,13 @@ fn choose(request: &Request, headers: &HeaderMap) -> Result<Format, Problem> {
     })
 }
 
-fn unfit(error: arrow::error::ArrowError) -> Problem {
+fn unfit(error: &arrow::error::ArrowError) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "sql-format", "The format cannot hold the columns")
         .detail(super::error::without_paths(&error.to_string()))
 }
 
-/// The body. An error after the first bytes breaks the connection off: a cut answer must not look whole.
+/// The body. An error after the first bytes breaks the connection off: a cut answer must not look
+/// whole.
 fn bytes(
     encoder: Encoder,
     rows: Rows,
@@ -136,16 +137,12 @@ fn bytes(
             Some(batch) => Some(batch),
             None => rows.next().await.transpose()?,
         };
-        match batch {
-            Some(batch) => {
-                let bytes = encoder.push(&batch)?;
-                Ok(Some((bytes.into(), (Some(encoder), rows, None))))
-            }
-            None => {
-                let bytes = encoder.finish(rows.truncated())?;
-                Ok(Some((bytes.into(), (None, rows, None))))
-            }
-        }
+        let Some(batch) = batch else {
+            let bytes = encoder.finish(rows.truncated())?;
+            return Ok(Some((bytes.into(), (None, rows, None))));
+        };
+        let bytes = encoder.push(&batch)?;
+        Ok(Some((bytes.into(), (Some(encoder), rows, None))))
     })
 }
 

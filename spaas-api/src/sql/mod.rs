@@ -46,7 +46,8 @@ pub trait TableSource: Send + Sync {
     /// Their names.
     async fn tables(&self) -> Result<Vec<TableName>, SourceError>;
 
-    /// The newest state of one of them. Every question opens anew the tables it names, and no other.
+    /// The newest state of one of them. Every question opens anew the tables it names, and no
+    /// other.
     async fn open(&self, table: &TableName) -> Result<Arc<dyn TableProvider>, SourceError>;
 }
 

@@ -17,14 +17,16 @@ use super::guard::Guard;
 
 /// Nesting of parentheses and subqueries.
 const MAX_NESTING: usize = 50;
-/// Operators and keywords that chain. `a + a + …` becomes a tree as deep as it is long, and code that
-/// plans, evaluates or drops it recurses on it.
+/// Operators and keywords that chain. `a + a + …` becomes a tree as deep as it is long, and code
+/// that plans, evaluates or drops it recurses on it.
 const MAX_CHAINED: usize = 400;
 /// Keywords a row of which makes a tree as deep as the row is long.
 #[rustfmt::skip]
 const CHAINING: [&str; 36] = [
-    "ALL", "AND", "ANY", "APPLY", "AT", "BETWEEN", "COLLATE", "DIV", "ESCAPE", "EXCEPT", "EXISTS", "ILIKE",
-    "IN", "INTERSECT", "INTERVAL", "IS", "ISNULL", "JOIN", "LATERAL", "LIKE", "MATCH", "MEMBER", "MINUS",
+    "ALL", "AND", "ANY", "APPLY", "AT", "BETWEEN", "COLLATE", "DIV", "ESCAPE", "EXCEPT", "EXISTS",
+    "ILIKE",
+    "IN", "INTERSECT", "INTERVAL", "IS", "ISNULL", "JOIN", "LATERAL", "LIKE", "MATCH", "MEMBER",
+    "MINUS",
     "NOT", "NOTNULL", "OPERATOR", "OR", "OVERLAPS", "PIVOT", "REGEXP", "RLIKE", "SIMILAR", "UNION",
     "UNPIVOT", "WITH", "XOR",
 ];
@@ -55,7 +57,7 @@ pub(crate) struct Named {
 /// Reads exactly one question.
 pub(crate) fn parse(sql: &str) -> Result<Question, SqlError> {
     let dialect = GenericDialect {};
-    let tokens = Tokens::read(sql, &dialect)?;
+    let tokens = Tokens::read(sql, dialect)?;
     let mut statements = DFParserBuilder::new(sql)
         .with_dialect(&dialect)
         .with_recursion_limit(MAX_NESTING)
@@ -136,8 +138,13 @@ fn chains(token: &Token) -> bool {
                 && CHAINING.iter().any(|keyword| keyword.eq_ignore_ascii_case(&word.value))
         }
         // Nesting in parentheses has its own limit.
-        Token::Comma | Token::LParen | Token::RParen | Token::Period | Token::EOF => false,
-        Token::Number(..) | Token::SingleQuotedString(_) => false,
+        Token::Comma
+        | Token::LParen
+        | Token::RParen
+        | Token::Period
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::EOF => false,
         _ => true,
     }
 }
@@ -146,8 +153,8 @@ fn chains(token: &Token) -> bool {
 pub(crate) struct Tokens(Vec<TokenWithSpan>);
 
 impl Tokens {
-    fn read(sql: &str, dialect: &GenericDialect) -> Result<Self, SqlError> {
-        let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| {
+    fn read(sql: &str, dialect: GenericDialect) -> Result<Self, SqlError> {
+        let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|e| {
             SqlError::new(SqlErrorKind::Invalid, e.message)
                 .at(place(e.location.line, e.location.column))
         })?;

@@ -77,8 +77,8 @@ pub(crate) fn state(
     Ok(state)
 }
 
-/// Object stores the opened tables bring along. Unlike DataFusion's registry it starts empty: there is
-/// no local file system in it, and none is made up for an address nobody registered.
+/// Object stores the opened tables bring along. Unlike DataFusion's registry it starts empty: there
+/// is no local file system in it, and none is made up for an address nobody registered.
 #[derive(Default)]
 struct TableStores(Mutex<HashMap<String, Arc<dyn ObjectStore>>>);
 

@@ -109,9 +109,12 @@ fn fragment() -> impl Strategy<Value = String> {
         3 => prop::sample::select(vec![
             "kind: Stream\n", "kind: Route\n", "metadata: { name: a }\n", "spec:\n", "---\n",
             "  format: json\n", "  columns:\n", "    - { name: x, type: string }\n", "  from: a\n",
-            "  to: { table: t, partition_by: [x] }\n", "  where: |\n", "    x <> '\n", "  where: \"x",
-            "  select: 'x''\n", "  to: { kafka: { topic: a } }\n", "{", "[", "- ", ": ", "? ", "|\n",
-            ">-\n", "\t", "\r\n", "&a ", "*a ", "!!x ", "'", "\"", "\\", "#", "\u{feff}", "é", "%TAG",
+            "  to: { table: t, partition_by: [x] }\n", "  where: |\n", "    x <> '\n",
+            "  where: \"x",
+            "  select: 'x''\n", "  to: { kafka: { topic: a } }\n", "{", "[", "- ", ": ", "? ",
+            "|\n",
+            ">-\n", "\t", "\r\n", "&a ", "*a ", "!!x ", "'", "\"",
+            "\\", "#", "\u{feff}", "é", "%TAG",
         ]).prop_map(str::to_owned),
         1 => ".{0,12}",
     ]

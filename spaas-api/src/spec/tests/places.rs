@@ -4,9 +4,9 @@ use super::*;
 
 fn stream_and_route(filter: &str) -> String {
     format!(
-        "kind: Stream\nmetadata: {{ name: s }}\nspec:\n  format: json\n  columns:\n    - {{ name: a, \
-         type: string }}\n---\nkind: Route\nmetadata: {{ name: r }}\nspec:\n  from: s\n  to: {{ table: \
-         t }}\n  where: {filter}\n"
+        "kind: Stream\nmetadata: {{ name: s }}\nspec:\n  format: json\n  columns:\n\
+         \x20   - {{ name: a, type: string }}\n---\nkind: Route\nmetadata: {{ name: r }}\nspec:\n\
+         \x20 from: s\n  to: {{ table: t }}\n  where: {filter}\n"
     )
 }
 

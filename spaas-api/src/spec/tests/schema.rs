@@ -69,7 +69,8 @@ fn bad_manifests_do_not_fit_and_are_refused_by_the_reader_too() {
         route("{ table: a, kafka: { topic: b } }"),
         route("{ kafka: { topic: b, acks: 1 } }"),
         route("{ http: { url: ftp://a } }"),
-        "kind: Route\nmetadata: { name: r }\nspec: { from: s, to: { table: t }, roll: { every: 5 } }"
+        "kind: Route\nmetadata: { name: r }\n\
+         spec: { from: s, to: { table: t }, roll: { every: 5 } }"
             .to_owned(),
     ] {
         let document = yaml_documents(&text).remove(0);

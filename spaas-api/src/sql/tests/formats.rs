@@ -1,5 +1,7 @@
 //! Every format gives back the rows it was given.
 
+use std::fmt::Write as _;
+
 use arrow::ipc::reader::StreamReader;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -23,7 +25,7 @@ async fn text_formats_read_well() {
     for format in [Format::Json, Format::Ndjson, Format::Csv, Format::Table] {
         for sql in [ALL, NONE] {
             let text = String::from_utf8(bytes_of(format, sql).await).expect("text");
-            out.push_str(&format!("{format:?}\n{text}\n"));
+            write!(out, "{format:?}\n{text}\n").expect("text takes text");
         }
     }
     insta::assert_snapshot!(out);

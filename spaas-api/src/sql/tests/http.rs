@@ -1,5 +1,7 @@
 //! The endpoint over HTTP.
 
+use std::fmt::Write as _;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
@@ -75,7 +77,7 @@ async fn errors_are_problems_with_a_place() {
         let status = response.status();
         let json: Value = serde_json::from_slice(&body_of(response).await).expect("JSON");
         assert_eq!(json["status"], status.as_u16());
-        out.push_str(&format!("{headers:?} {body:?}\n{json:#}\n"));
+        write!(out, "{headers:?} {body:?}\n{json:#}\n").expect("text takes text");
     }
     insta::assert_snapshot!(out);
 }

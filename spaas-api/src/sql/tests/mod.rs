@@ -5,6 +5,7 @@ mod http;
 mod limits;
 mod refused;
 
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -94,7 +95,7 @@ async fn questions_are_answered() {
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'",
         "EXPLAIN FORMAT INDENT SELECT id FROM audit WHERE id > 2",
     ] {
-        out.push_str(&format!("{sql}\n{}\n", table(&engine, sql).await));
+        write!(out, "{sql}\n{}\n", table(&engine, sql).await).expect("text takes text");
     }
     insta::assert_snapshot!(out);
 }
@@ -141,11 +142,13 @@ async fn mistakes_are_told_with_line_column_and_hint() {
         "SELECT * FROM broken",
         "SELECT id FROM audit; SELECT 2",
     ] {
-        out.push_str(&format!(
+        write!(
+            out,
             "{sql:?}\n  {:?} {}\n",
             error(&engine, sql).await.kind,
             error(&engine, sql).await
-        ));
+        )
+        .expect("text takes text");
     }
     assert!(!out.contains("SECRET") && !out.contains("/var"), "{out}");
     insta::assert_snapshot!(out);

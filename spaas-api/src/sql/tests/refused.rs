@@ -1,5 +1,7 @@
 //! Statements that do more than read: none is answered, each is told where it goes wrong.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -82,7 +84,7 @@ async fn hostile_statements_are_refused_and_open_nothing() {
             "{sql}: {error}"
         );
         assert!(error.line == 1 && error.column >= 1 && error.column <= sql.len() + 1, "{sql}");
-        out.push_str(&format!("{sql}\n  {:?} {error}\n", error.kind));
+        write!(out, "{sql}\n  {:?} {error}\n", error.kind).expect("text takes text");
     }
     assert!(memory.opened.lock().expect("not poisoned").is_empty());
     insta::assert_snapshot!(out);
@@ -92,12 +94,16 @@ async fn hostile_statements_are_refused_and_open_nothing() {
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => prop::sample::select(vec![
-            "SELECT", "*", "FROM", "audit", "raw.plays", "WHERE", "id", "=", "1", "'a'", "(", ")", ",",
+            "SELECT", "*", "FROM", "audit", "raw.plays", "WHERE", "id", "=", "1", "'a'", "(", ")",
+            ",",
             "INSERT INTO", "DELETE", "UPDATE", "SET", "COPY", "TO", "'/tmp/x'", "CREATE", "TABLE",
-            "EXTERNAL", "DROP", "WITH", "x", "AS", "EXPLAIN", "ANALYZE", "VALUES", ";", "UNION", "ALL",
+            "EXTERNAL", "DROP", "WITH", "x", "AS", "EXPLAIN", "ANALYZE", "VALUES", ";", "UNION",
+            "ALL",
             "JOIN", "ON", "GROUP BY", "ORDER BY", "LIMIT", "--", "/*", "*/", "\"", "'", "count(*)",
-            "SHOW", "TABLES", "DESCRIBE", "PREPARE", "EXECUTE", "generate_series(1,2)", "INTO", "||",
-            "CASE", "WHEN", "THEN", "END", "CAST", "::", "INT", "[1]", "NULL", "NOT", "IN", "EXISTS",
+            "SHOW", "TABLES", "DESCRIBE", "PREPARE", "EXECUTE", "generate_series(1,2)", "INTO",
+            "||",
+            "CASE", "WHEN", "THEN", "END", "CAST", "::", "INT", "[1]", "NULL", "NOT", "IN",
+            "EXISTS",
         ]).prop_map(str::to_owned),
         1 => ".{0,6}",
     ]
@@ -109,7 +115,8 @@ proptest! {
     #[test]
     fn no_text_panics_and_only_questions_get_rows(words in prop::collection::vec(word(), 0..14)) {
         let sql = words.join(" ");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().expect("a runtime");
         let answered = runtime.block_on(async {
             match engine().run(&sql).await {
                 Err(error) => {
@@ -127,7 +134,8 @@ proptest! {
             let reads = ["SELECT", "WITH", "VALUES", "EXPLAIN", "DESC", "SHOW", "FROM"];
             // A comment may stand before the question.
             prop_assert!(
-                reads.iter().any(|w| first.starts_with(w)) || sql.contains("/*") || sql.contains("--"),
+                reads.iter().any(|w| first.starts_with(w))
+                    || ["/*", "--"].iter().any(|comment| sql.contains(comment)),
                 "answered {sql}"
             );
         }
