@@ -60,15 +60,20 @@ pub(crate) async fn read(broker: &TestBroker, topic: &str) -> Vec<Read> {
     let admin = Admin::new(&kafka).expect("settings are fine");
     let partitions = admin.partitions(topic).await.expect("is asked").expect("is there");
     let mut open = BTreeMap::new();
+    let mut expected = 0;
     for partition in 0..partitions {
         let tp = TopicPartition::new(topic, partition);
         let (low, high) = admin.watermarks(&tp).await.expect("is asked");
         if low < high {
             open.insert(tp, high);
+            expected += usize::try_from(high.0 - low.0).expect("a length");
         }
     }
     let reading = tokio::task::spawn_blocking(move || drain(&kafka, open));
-    reading.await.expect("reads")
+    let found = reading.await.expect("reads");
+    // No transactions, no compaction: every offset holds a record.
+    assert!(found.len() >= expected, "{topic}: {expected} records, {} read", found.len());
+    found
 }
 
 fn drain(kafka: &KafkaSettings, mut open: BTreeMap<TopicPartition, Offset>) -> Vec<Read> {
