@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!  listener ─► routes ─┬► requests: produce, fetch, list offsets, producer ids ─► store ─► log (files)
-//!                      └► tansu: topics, metadata, groups, group offsets ───────► slatedb
+//!                      ├► coordinator: join, sync, heartbeat, leave ────────────► group (memory)
+//!                      └► tansu: topics, metadata, group offsets ───────────────► slatedb
 //! ```
 //!
-//! tansu speaks the protocol and coordinates groups. Records are not kept in its store, which loses what
-//! is before the next batch when reading starts inside one: see `docs/decisions/0001`.
+//! tansu speaks the protocol. Records and group members are not left to it: its stores lose records when
+//! reading starts inside a batch, its coordinator loses members. See `docs/decisions/0001`.
 
 mod batch;
+mod coordinator;
+mod group;
 mod listener;
 mod log;
 mod producers;
@@ -23,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slatedb::object_store::local::LocalFileSystem;
-use tansu_broker::coordinator::group::administrator::Controller;
 use tansu_storage::slate::Engine;
 use tansu_storage::{BrokerRegistrationRequest, Storage as _, StorageContainer};
 use tokio::net::TcpListener;
@@ -34,6 +36,7 @@ use url::Url;
 
 use crate::BusError;
 
+use coordinator::Groups;
 use store::Store;
 
 /// Threads of the broker's own runtime: a consumer that blocks the caller's threads cannot stall it.
@@ -157,7 +160,7 @@ async fn open(
     let store = Store::open(engine.clone(), &dir.join("logs"));
     let store = Arc::new(store.map_err(|e| BusError::fatal(what(), e))?);
     let tansu = StorageContainer::Slate(engine);
-    let groups = Controller::with_storage(tansu.clone()).map_err(|e| BusError::fatal(what(), e))?;
+    let groups = Groups::new(tansu.clone());
     let routes =
         routes::routes(store, &tansu, groups).map_err(|e| BusError::fatal(what(), e))?;
     let serve = async move {

@@ -1,11 +1,10 @@
-//! Which part answers which Kafka request: records from our logs, everything else by tansu.
+//! Which part answers which Kafka request: records and groups by ours, everything else by tansu.
 
 use std::sync::Arc;
 
 use rama::layer::Layer as _;
 use rama::Service as _;
 use tansu_broker::Error;
-use tansu_broker::coordinator::group::administrator::Controller;
 use tansu_broker::service::{coordinator, storage};
 use tansu_sans_io::{
     ApiKey as _, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
@@ -13,27 +12,27 @@ use tansu_sans_io::{
 use tansu_service::{FrameRequestLayer, FrameRouteService};
 use tansu_storage::StorageContainer;
 
+use super::coordinator::Groups;
 use super::requests::Records;
 use super::store::Store;
 
 /// Answers Kafka requests.
 pub(super) type Routes = FrameRouteService<(), Error>;
 
-/// The routes. Requests that are not listed (transactions, ACLs, deleting records) are refused by the
+/// The routes. Requests that are not listed (transactions, ACLs, deleting
+/// records, describing groups) are refused by the
 /// version handshake, so that a client says so instead of waiting.
 pub(super) fn routes(
     store: Arc<Store>,
     tansu: &StorageContainer,
-    groups: Controller<StorageContainer>,
+    groups: Groups,
 ) -> Result<Routes, Error> {
     let delegated = [
-        storage::consumer_group_describe,
         storage::create_topics,
         storage::delete_groups,
         storage::delete_topics,
         storage::describe_cluster,
         storage::describe_configs,
-        storage::describe_groups,
         storage::describe_topic_partitions,
         storage::find_coordinator,
         storage::incremental_alter_configs,
