@@ -27,7 +27,7 @@ metadata: {{ name: {name}-http }}
 spec:
   from: {name}
   where: kind <> 'debug'
-  to: {{ http: \"http://{address}/events\", allow_private: true }}
+  to: {{ http: {{ url: \"http://{address}/events\", allow_private: true }} }}
   roll: {{ bytes: 16KiB, every: 100ms, idle: 50ms }}
 ",
         manifests(name, "plays", 2)
