@@ -142,7 +142,11 @@ impl Consumer {
     /// If retention deleted `at`, reading starts at the start of the log and the first batch's range still
     /// begins at `at`, so that the missing offsets show up as a gap. An `at` beyond the end of the log is
     /// refused: the topic was truncated or is another one of the same name.
-    pub fn start_at(&mut self, tp: &TopicPartition, at: Option<Offset>) -> Result<Offset, BusError> {
+    pub fn start_at(
+        &mut self,
+        tp: &TopicPartition,
+        at: Option<Offset>,
+    ) -> Result<Offset, BusError> {
         if let Membership::Group { ours } = &self.membership
             && !ours.contains(tp)
         {

@@ -131,9 +131,8 @@ async fn open(
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|e| BusError::refused(format!("cannot listen on {listen}: {e}")))?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| BusError::fatal("ask for the broker's address", e))?;
+    let address =
+        listener.local_addr().map_err(|e| BusError::fatal("ask for the broker's address", e))?;
     let what = || format!("open the broker's store in {}", dir.display());
     let store = LocalFileSystem::new_with_prefix(&dir).map_err(|e| BusError::fatal(what(), e))?;
     let settings =
@@ -161,8 +160,7 @@ async fn open(
     let store = Arc::new(store.map_err(|e| BusError::fatal(what(), e))?);
     let tansu = StorageContainer::Slate(engine);
     let groups = Groups::new(tansu.clone());
-    let routes =
-        routes::routes(store, &tansu, groups).map_err(|e| BusError::fatal(what(), e))?;
+    let routes = routes::routes(store, &tansu, groups).map_err(|e| BusError::fatal(what(), e))?;
     let serve = async move {
         listener::serve(listener, routes, stopping).await;
         if let Err(error) = db.close().await {
@@ -174,11 +172,8 @@ async fn open(
 
 /// Where clients are told to connect: a listener on every address is reached through loopback.
 fn advertised(address: SocketAddr) -> Url {
-    let host = if address.ip().is_unspecified() {
-        IpAddr::V4(Ipv4Addr::LOCALHOST)
-    } else {
-        address.ip()
-    };
+    let host =
+        if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
     let url = format!("tcp://{}", SocketAddr::new(host, address.port()));
     url.parse().expect("a socket address makes a URL")
 }

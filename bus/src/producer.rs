@@ -11,7 +11,9 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
 
 use millrace_events::{Header, Outgoing, PartitionId, SendError, Transport};
 
@@ -148,9 +150,8 @@ impl Shared {
             headers: headers(record.headers),
             delivery_opaque: Box::new(ticket),
         });
-        let Err((error, refused)) = sent else { return Ok(()) };
-        // The ticket of a record that was not taken must not report.
-        refused.delivery_opaque.void();
+        // The ticket of a record that was not taken comes back and goes without a report.
+        let Err((error, _)) = sent else { return Ok(()) };
         match error.rdkafka_error_code() {
             Some(Code::QueueFull) => Err(EnqueueError::Full),
             Some(Code::Fatal) => {

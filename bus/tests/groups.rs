@@ -1,5 +1,7 @@
 //! Members of a group share partitions and hand them over.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -29,7 +31,12 @@ impl Member {
     fn step(&mut self, positions: &mut BTreeMap<TopicPartition, Offset>) {
         for batch in self.consumer.poll(Duration::from_millis(20)).unwrap() {
             let position = positions.entry(batch.tp().clone()).or_insert(Offset(0));
-            assert_eq!(batch.range().from, *position, "{}: nothing twice, nothing left out", batch.tp());
+            assert_eq!(
+                batch.range().from,
+                *position,
+                "{}: nothing twice, nothing left out",
+                batch.tp()
+            );
             *position = batch.range().next;
         }
         let ours = self.told.assigned();
@@ -48,7 +55,9 @@ fn step_until(
 ) {
     let started = Instant::now();
     while !done(members, positions) {
-        members.iter_mut().for_each(|m| m.step(positions));
+        for member in members.iter_mut() {
+            member.step(positions);
+        }
         let shares: Vec<_> = members.iter().map(|m| m.told.0.lock().unwrap().clone()).collect();
         assert!(started.elapsed() < HANGS, "still waiting: {shares:?}");
     }
@@ -88,7 +97,10 @@ async fn partitions_move_between_members_without_loss_or_repetition() {
         let told = first.told.0.lock().unwrap().clone();
         let revoked = told.iter().filter(|(what, _)| *what == "revoked");
         let revoked: Vec<_> = revoked.flat_map(|(_, partitions)| partitions.clone()).collect();
-        assert!(moved.iter().all(|tp| revoked.contains(tp)), "handed over before it was given away");
+        assert!(
+            moved.iter().all(|tp| revoked.contains(tp)),
+            "handed over before it was given away"
+        );
         drop(first);
         step_until(&mut [&mut second], &mut positions, |m, _| shares(m) == [4]);
     });

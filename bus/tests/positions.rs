@@ -1,5 +1,7 @@
 //! A consumer starts exactly where it is told and accounts for every offset from there.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
+
 mod support;
 
 use std::sync::Arc;
@@ -60,9 +62,15 @@ async fn an_offset_beyond_the_end_is_refused_with_a_reason() {
     tokio::task::block_in_place(|| {
         let mut consumer = stage.manual();
         let error = consumer.start_at(&stage.tp(0), Some(Offset(11))).unwrap_err();
-        assert!(matches!(&error, BusError::Refused { what } if what.contains("truncated")), "{error}");
+        assert!(
+            matches!(&error, BusError::Refused { what } if what.contains("truncated")),
+            "{error}"
+        );
         assert_eq!(consumer.start_at(&stage.tp(0), Some(Offset(10))).unwrap(), Offset(10));
-        assert!(consumer.poll(Duration::from_millis(200)).unwrap().is_empty(), "at the end is empty");
+        assert!(
+            consumer.poll(Duration::from_millis(200)).unwrap().is_empty(),
+            "at the end is empty"
+        );
         assert_eq!(consumer.lag(), [(stage.tp(0), 0)]);
     });
     stage.broker.stop().await;

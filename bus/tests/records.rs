@@ -1,5 +1,7 @@
 //! Records come back as they were sent, whatever the codec.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
+
 mod support;
 
 use bytes::Bytes;

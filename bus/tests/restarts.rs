@@ -1,5 +1,7 @@
 //! The embedded broker keeps what it acknowledged, however it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader};
@@ -43,7 +45,8 @@ fn everything(settings: &KafkaSettings, topic: &str, count: usize) -> Vec<(i64, 
 async fn a_stopped_broker_goes_on_where_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let broker = EmbeddedBroker::start(dir.path(), ANY_PORT).await.unwrap();
-    let (address, settings) = (broker.address(), KafkaSettings::plain(broker.address().to_string()));
+    let (address, settings) =
+        (broker.address(), KafkaSettings::plain(broker.address().to_string()));
     Admin::new(&settings).unwrap().ensure_topic("kept", 2).await.unwrap();
     let sender = producer(&settings);
     let send = async |numbers: std::ops::Range<usize>| {

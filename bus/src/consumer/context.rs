@@ -96,11 +96,8 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     /// Runs while the client is being closed; before that the events come through `Native::poll`.
     fn rebalance(&self, client: &BaseConsumer<Self>, event: Resp, list: &mut TopicPartitionList) {
-        let partitions: Vec<_> = list
-            .elements()
-            .iter()
-            .map(|p| TopicPartition::new(p.topic(), p.partition()))
-            .collect();
+        let partitions: Vec<_> =
+            list.elements().iter().map(|p| TopicPartition::new(p.topic(), p.partition())).collect();
         if let Some(change) = Change::of(event) {
             self.moved(client, change, &partitions);
         }

@@ -236,13 +236,8 @@ unsafe fn read_headers(message: *const sys::rd_kafka_message_t, out: &mut Vec<He
         }
         for i in 0.. {
             let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
-            let answer = sys::rd_kafka_header_get_all(
-                list,
-                i,
-                &raw mut name,
-                &raw mut value,
-                &raw mut size,
-            );
+            let answer =
+                sys::rd_kafka_header_get_all(list, i, &raw mut name, &raw mut value, &raw mut size);
             if answer.is_error() {
                 return;
             }

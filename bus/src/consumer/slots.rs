@@ -22,7 +22,7 @@ struct Slot {
 /// Started partitions. Records of others are dropped.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    all: Vec<Slot>,
     index: HashMap<TopicPartition, usize>,
     /// Places seen since partitions last changed. An address means nothing after that.
     places: HashMap<Place, usize>,
@@ -35,8 +35,8 @@ impl Slots {
     /// Starts `tp` at `position`, or moves it there; anything collected of it is dropped.
     pub(super) fn start(&mut self, tp: TopicPartition, position: Offset, end: Offset) {
         self.stop(&tp);
-        self.index.insert(tp.clone(), self.slots.len());
-        self.slots.push(Slot { tp, position, end, open: None });
+        self.index.insert(tp.clone(), self.all.len());
+        self.all.push(Slot { tp, position, end, open: None });
     }
 
     /// Forgets `tp`; anything collected of it is dropped. `false` if it was not started.
@@ -44,22 +44,22 @@ impl Slots {
         self.places.clear();
         self.last = None;
         let Some(at) = self.index.remove(tp) else { return false };
-        self.slots.swap_remove(at);
-        if let Some(moved) = self.slots.get(at) {
+        self.all.swap_remove(at);
+        if let Some(moved) = self.all.get(at) {
             self.index.insert(moved.tp.clone(), at);
         }
-        self.touched = (0..self.slots.len()).filter(|i| self.slots[*i].open.is_some()).collect();
+        self.touched = (0..self.all.len()).filter(|i| self.all[*i].open.is_some()).collect();
         true
     }
 
     /// Where `tp` stands.
     pub(super) fn position(&self, tp: &TopicPartition) -> Option<Offset> {
-        self.index.get(tp).map(|at| self.slots[*at].position)
+        self.index.get(tp).map(|at| self.all[*at].position)
     }
 
     /// Every started partition with its position and the end known when it was started.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicPartition, Offset, Offset)> {
-        self.slots.iter().map(|s| (&s.tp, s.position, s.end))
+        self.all.iter().map(|s| (&s.tp, s.position, s.end))
     }
 
     /// Bytes collected since the last `cut`.
@@ -70,13 +70,14 @@ impl Slots {
     /// Takes a record, unless its partition is not started or the record is from before the position.
     pub(super) fn push(&mut self, place: Place, topic: &str, record: RawRecord<'_>) {
         let Some(at) = self.find(place, topic) else { return };
-        let slot = &mut self.slots[at];
+        let slot = &mut self.all[at];
         if record.offset < slot.position {
             return;
         }
         let headers = record.headers.iter();
-        let headers: usize =
-            headers.map(|h| 48 + h.name.len() + h.value.as_ref().map_or(0, bytes::Bytes::len)).sum();
+        let headers: usize = headers
+            .map(|h| 48 + h.name.len() + h.value.as_ref().map_or(0, bytes::Bytes::len))
+            .sum();
         self.bytes += RECORD_OVERHEAD
             + record.key.map_or(0, <[u8]>::len)
             + record.value.map_or(0, <[u8]>::len)
@@ -91,7 +92,7 @@ impl Slots {
     /// The log ends at `offset`: what is missing before it does not exist.
     pub(super) fn reached_end(&mut self, tp: &TopicPartition, offset: Offset) {
         let Some(at) = self.index.get(tp).copied() else { return };
-        let slot = &mut self.slots[at];
+        let slot = &mut self.all[at];
         if offset <= slot.position {
             return;
         }
@@ -105,7 +106,7 @@ impl Slots {
     /// Hands over what was collected, one batch a partition.
     pub(super) fn cut(&mut self) -> Vec<RawBatch> {
         self.bytes = 0;
-        let slots = &mut self.slots;
+        let slots = &mut self.all;
         let finish = |at: usize| slots[at].open.take().map(RawBatchBuilder::finish);
         self.touched.drain(..).filter_map(finish).collect()
     }
@@ -116,12 +117,11 @@ impl Slots {
         {
             return Some(at);
         }
-        let at = match self.places.get(&place) {
-            Some(at) => *at,
-            None => {
-                let of = |s: &Slot| s.tp.partition.0 == place.1 && *s.tp.topic == *topic;
-                self.slots.iter().position(of)?
-            }
+        let at = if let Some(at) = self.places.get(&place) {
+            *at
+        } else {
+            let of = |s: &Slot| s.tp.partition.0 == place.1 && *s.tp.topic == *topic;
+            self.all.iter().position(of)?
         };
         self.places.insert(place, at);
         self.last = Some((place, at));
@@ -163,7 +163,11 @@ mod tests {
         slots.push((1, 0), "t", record(8, b"b"));
         assert_eq!(ranges(&slots.cut()), [(5, 9, 2)]);
         slots.reached_end(&tp, Offset(12));
-        assert_eq!(ranges(&slots.cut()), [(9, 12, 0)], "a gap at the end is a batch without records");
+        assert_eq!(
+            ranges(&slots.cut()),
+            [(9, 12, 0)],
+            "a gap at the end is a batch without records"
+        );
         slots.reached_end(&tp, Offset(12));
         assert!(slots.cut().is_empty(), "nothing new, no batch");
         slots.push((1, 0), "t", record(12, b"c"));
@@ -186,7 +190,11 @@ mod tests {
         slots.push((1, 1), "t", record(0, b"y"));
         assert!(slots.stop(&a));
         let rest = slots.cut();
-        assert_eq!((rest.len(), rest[0].tp()), (1, &b), "what was collected of a stopped one is gone");
+        assert_eq!(
+            (rest.len(), rest[0].tp()),
+            (1, &b),
+            "what was collected of a stopped one is gone"
+        );
         slots.push((1, 1), "t", record(1, b"z"));
         assert_eq!(ranges(&slots.cut()), [(1, 2, 1)], "the other keeps its place");
     }

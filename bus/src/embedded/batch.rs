@@ -51,8 +51,7 @@ impl Header {
     pub(super) fn matches(&self, batch: &[u8]) -> bool {
         let checked = batch.get(CHECKED_FROM..self.bytes);
         checked.is_some_and(|checked| {
-            u64::from(self.crc)
-                == crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, checked)
+            u64::from(self.crc) == crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, checked)
         })
     }
 

@@ -35,6 +35,9 @@ use super::store::lock;
 /// How often a waiting request looks whether a session or a round has run out.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// tansu asks for the time with offsets and does not look at it.
+const UNUSED: SystemTime = SystemTime::UNIX_EPOCH;
+
 #[derive(Debug, Default)]
 struct Cell {
     group: Mutex<Group>,
@@ -233,7 +236,7 @@ impl Coordinator for Groups {
                 return Ok(refused_commit(&detail, code));
             }
         }
-        Ok(self.offsets().offset_commit(SystemTime::now(), &detail).await.1)
+        Ok(self.offsets().offset_commit(UNUSED, &detail).await.1)
     }
 
     async fn offset_fetch(
@@ -243,10 +246,9 @@ impl Coordinator for Groups {
         groups: Option<&[OffsetFetchRequestGroup]>,
         require_stable: Option<bool>,
     ) -> Result<Body, Error> {
-        let now = SystemTime::now();
         // There are no transactions, so every offset is stable.
         let stable = require_stable.map(|_| false);
-        Ok(self.offsets().offset_fetch(now, group_id, topics, groups, stable).await.1)
+        Ok(self.offsets().offset_fetch(UNUSED, group_id, topics, groups, stable).await.1)
     }
 }
 
@@ -297,8 +299,5 @@ fn refused_commit(detail: &OffsetCommit<'_>, code: ErrorCode) -> Body {
             .name(topic.name.clone())
             .partitions(Some(partitions.collect()))
     });
-    OffsetCommitResponse::default()
-        .throttle_time_ms(Some(0))
-        .topics(Some(topics.collect()))
-        .into()
+    OffsetCommitResponse::default().throttle_time_ms(Some(0)).topics(Some(topics.collect())).into()
 }

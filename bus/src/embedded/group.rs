@@ -79,7 +79,12 @@ impl Default for Group {
 
 impl Group {
     /// `id` joins, again or for the first time; returns the number of the request to wait with.
-    pub(super) fn join(&mut self, id: &str, joining: Joining, now: Instant) -> Result<u64, ErrorCode> {
+    pub(super) fn join(
+        &mut self,
+        id: &str,
+        joining: Joining,
+        now: Instant,
+    ) -> Result<u64, ErrorCode> {
         let knows = |protocols: &[(String, Bytes)], name| protocols.iter().any(|(n, _)| n == name);
         let others = || self.members.iter().filter(|(other, _)| *other != id);
         let fits = |name| others().all(|(_, m)| knows(&m.joining.protocols, name));

@@ -8,7 +8,7 @@ fn joining(protocols: &[&str]) -> Joining {
     Joining {
         instance: None,
         session: SESSION,
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
         kind: "consumer".into(),
         protocols: protocols.iter().map(|p| ((*p).into(), Bytes::new())).collect(),
     }

@@ -46,8 +46,9 @@ async fn connection(stream: TcpStream, routes: Routes) {
         tracing::debug!(target: "broker", %error, "no delay");
     }
     let context = TcpContext::default().cluster_id(Some(CLUSTER.to_owned()));
-    let service = (TcpContextLayer::new(context), TcpBytesLayer::default(), BytesFrameLayer::default())
-        .into_layer(routes);
+    let service =
+        (TcpContextLayer::new(context), TcpBytesLayer::default(), BytesFrameLayer::default())
+            .into_layer(routes);
     match service.serve(rama::Context::default(), stream).await {
         Err(tansu_broker::Error::Io(io))
             if matches!(

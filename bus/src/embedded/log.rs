@@ -44,7 +44,8 @@ pub(super) struct Log {
 impl Log {
     /// Opens the file, which is created if need be, and cuts off a torn batch at its end.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let length = file.metadata()?.len();
         let mut log = Self {
             file: Arc::new(file),

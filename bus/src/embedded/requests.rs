@@ -39,8 +39,13 @@ impl Service<(), ProduceRequest> for Records {
     type Response = ProduceResponse;
     type Error = Error;
 
-    async fn serve(&self, _: Context<()>, request: ProduceRequest) -> Result<ProduceResponse, Error> {
-        let refused = request.transactional_id.map(|_| ErrorCode::TransactionalIdAuthorizationFailed);
+    async fn serve(
+        &self,
+        _: Context<()>,
+        request: ProduceRequest,
+    ) -> Result<ProduceResponse, Error> {
+        let refused =
+            request.transactional_id.map(|_| ErrorCode::TransactionalIdAuthorizationFailed);
         let mut topics = Vec::new();
         for topic in request.topic_data.unwrap_or_default() {
             topics.push(self.produce(topic, refused).await);
@@ -254,7 +259,12 @@ impl Service<(), ListOffsetsRequest> for Records {
 impl Records {
     /// Timestamp and offset. By timestamp this is the start of the batch, which may be earlier than the
     /// record Kafka would name but never later.
-    fn offset_at(&self, topic: &Topic, index: i32, timestamp: i64) -> Result<(i64, i64), ErrorCode> {
+    fn offset_at(
+        &self,
+        topic: &Topic,
+        index: i32,
+        timestamp: i64,
+    ) -> Result<(i64, i64), ErrorCode> {
         let log = self.0.log(topic, index)?;
         let (end, reader) = {
             let log = lock(&log);
@@ -295,10 +305,9 @@ impl Service<(), InitProducerIdRequest> for Records {
             _ => block_in_place(|| self.0.producer_id()).map(|id| (id, 0)),
         };
         Ok(match next {
-            Ok((id, epoch)) => answer
-                .error_code(ErrorCode::None.into())
-                .producer_id(id)
-                .producer_epoch(epoch),
+            Ok((id, epoch)) => {
+                answer.error_code(ErrorCode::None.into()).producer_id(id).producer_epoch(epoch)
+            }
             Err(error) => {
                 tracing::error!(target: "broker", %error, "no producer id");
                 answer

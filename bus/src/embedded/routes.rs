@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rama::layer::Layer as _;
 use rama::Service as _;
+use rama::layer::Layer as _;
 use tansu_broker::Error;
 use tansu_broker::service::{coordinator, storage};
 use tansu_sans_io::{
@@ -57,8 +57,7 @@ pub(super) fn routes(
             InitProducerIdRequest::KEY,
             FrameRequestLayer::<InitProducerIdRequest>::new().layer(ours).boxed(),
         )?;
-    let builder = delegated
-        .into_iter()
-        .try_fold(builder, |builder, route| route(builder, tansu.clone()))?;
+    let builder =
+        delegated.into_iter().try_fold(builder, |builder, route| route(builder, tansu.clone()))?;
     Ok(coordinator::services(builder, groups)?.build()?)
 }

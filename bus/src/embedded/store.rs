@@ -28,13 +28,16 @@ pub(super) struct Topic {
     seen: Instant,
 }
 
+/// A log in use.
+pub(super) type SharedLog = Arc<Mutex<Log>>;
+
 /// The broker's data: topics in tansu's store, records in files of ours.
 #[derive(Debug)]
 pub(super) struct Store {
     engine: Engine,
     dir: PathBuf,
     topics: Mutex<HashMap<TopicId, Topic>>,
-    logs: Mutex<HashMap<(Uuid, i32), Arc<Mutex<Log>>>>,
+    logs: Mutex<HashMap<(Uuid, i32), SharedLog>>,
     ids: Mutex<std::ops::Range<i64>>,
     /// Some log grew.
     pub(super) grown: Notify,
@@ -83,7 +86,7 @@ impl Store {
     }
 
     /// The log of a partition, opened at its first use.
-    pub(super) fn log(&self, topic: &Topic, partition: i32) -> Result<Arc<Mutex<Log>>, ErrorCode> {
+    pub(super) fn log(&self, topic: &Topic, partition: i32) -> Result<SharedLog, ErrorCode> {
         if !(0..topic.partitions).contains(&partition) {
             return Err(ErrorCode::UnknownTopicOrPartition);
         }

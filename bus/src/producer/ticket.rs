@@ -27,9 +27,6 @@ impl Ticket {
             Self::Tracked(tracker) => tracker.settled(outcome),
         }
     }
-
-    /// The record was not taken; its sender knows.
-    pub(super) fn void(self) {}
 }
 
 /// Outcomes of the records of one `send` call.

@@ -1,5 +1,6 @@
 //! What the bus tests share: a topic filled with numbered records, and readers of it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use millrace_bus::{Admin, Consumer, FetchLimits, Producer, ProducerLimits, Rebal
 use millrace_events::{Offset, Outgoing, PartitionId, RawBatch, TopicPartition, Transport};
 
 /// Fails a test that would otherwise hang; nothing is measured against it.
-pub const HANGS: Duration = Duration::from_secs(60);
+pub const HANGS: Duration = Duration::from_mins(1);
 pub const LIMITS: FetchLimits = FetchLimits { queue_bytes: 8 << 20, batch_bytes: 1 << 20 };
 
 /// Notes what the listener was told.
