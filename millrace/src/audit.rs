@@ -53,9 +53,7 @@ pub(crate) async fn complaints(
     let mut found: Vec<String> = rows
         .iter()
         .filter(|r| !r.ledger.adds_up())
-        .map(|r| {
-            format!("route {}, {}/{}: {:?}", r.route, r.topic, r.partition, r.ledger)
-        })
+        .map(|r| format!("route {}, {}/{}: {:?}", r.route, r.topic, r.partition, r.ledger))
         .collect();
     let mut written: BTreeMap<&TableName, u64> = BTreeMap::new();
     for row in rows.iter().filter(|r| r.table.parts().0 != "system") {

@@ -119,16 +119,14 @@ impl Parts {
         let route = spec.name.clone();
         let (ledgers, letters) = (self.warehouse.ledger_book(), self.warehouse.dead_letter_book());
         Ok(match &spec.to {
-            Target::Table { table, partition_by } => {
-                self.warehouse.table_sink(TableSinkSettings {
-                    route,
-                    table: table.clone(),
-                    columns: plan.output(),
-                    partition_by: partition_columns(partition_by, stream),
-                    budget,
-                    max_open_files: OPEN_FILES,
-                })
-            }
+            Target::Table { table, partition_by } => self.warehouse.table_sink(TableSinkSettings {
+                route,
+                table: table.clone(),
+                columns: plan.output(),
+                partition_by: partition_columns(partition_by, stream),
+                budget,
+                max_open_files: OPEN_FILES,
+            }),
             Target::Kafka { topic, key } => {
                 let delivery = KafkaDelivery::new(KafkaDeliverySettings {
                     route: route.clone(),

@@ -15,7 +15,9 @@ use millrace_events::{Header, NoProbe, Outgoing, Transport};
 use millrace_router::REPLAY_ROUTES_HEADER;
 use millrace_sinks::{DeadLetterQuery, DeadLetterRow};
 
-use crate::cli::{DeadLettersCommand, DeadLettersFilter, DeadLettersListArgs, DeadLettersReplayArgs};
+use crate::cli::{
+    DeadLettersCommand, DeadLettersFilter, DeadLettersListArgs, DeadLettersReplayArgs,
+};
 use crate::platform::RunFile;
 use crate::{Verdict, compose, sql, store};
 
@@ -47,9 +49,8 @@ fn batch(rows: &[DeadLetterRow]) -> anyhow::Result<RecordBatch> {
     fn text(rows: &[DeadLetterRow], f: impl Fn(&DeadLetterRow) -> Option<String>) -> ArrayRef {
         Arc::new(StringArray::from_iter(rows.iter().map(f)))
     }
-    let lossy = |bytes: &Option<Vec<u8>>| {
-        bytes.as_ref().map(|b| String::from_utf8_lossy(b).into_owned())
-    };
+    let lossy =
+        |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
     let headers = |headers: &[Header]| {
         let one = |h: &Header| {
             let value = h.value.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
@@ -57,7 +58,8 @@ fn batch(rows: &[DeadLetterRow]) -> anyhow::Result<RecordBatch> {
         };
         headers.iter().map(one).collect::<Vec<_>>().join(" ")
     };
-    let time = TimestampMillisecondArray::from_iter_values(rows.iter().map(|r| r.letter.timestamp_ms));
+    let time =
+        TimestampMillisecondArray::from_iter_values(rows.iter().map(|r| r.letter.timestamp_ms));
     let partitions = Int32Array::from_iter_values(rows.iter().map(|r| r.letter.tp.partition.0));
     let offsets = Int64Array::from_iter_values(rows.iter().map(|r| r.letter.offset.0));
     let columns: [(&str, ArrayRef); 9] = [
@@ -71,7 +73,8 @@ fn batch(rows: &[DeadLetterRow]) -> anyhow::Result<RecordBatch> {
         ("value", text(rows, |r| lossy(&r.letter.value))),
         ("headers", text(rows, |r| Some(headers(&r.letter.headers)))),
     ];
-    let field = |(name, array): &(&str, ArrayRef)| Field::new(*name, array.data_type().clone(), true);
+    let field =
+        |(name, array): &(&str, ArrayRef)| Field::new(*name, array.data_type().clone(), true);
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let columns = columns.into_iter().map(|(_, array)| array).collect();
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
@@ -132,7 +135,9 @@ async fn replay(args: DeadLettersReplayArgs) -> anyhow::Result<Verdict> {
             }
         }
     }
-    println!("{sent} records appended again for the routes that refused them; they keep their event ids");
+    println!(
+        "{sent} records appended again for the routes that refused them; they keep their event ids"
+    );
     Ok(if failed == 0 { Verdict::Good } else { Verdict::Bad })
 }
 

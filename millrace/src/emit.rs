@@ -121,7 +121,8 @@ impl Emission {
         if line.iter().all(u8::is_ascii_whitespace) {
             return None;
         }
-        let object: serde_json::Map<String, serde_json::Value> = match serde_json::from_slice(&line) {
+        let object: serde_json::Map<String, serde_json::Value> = match serde_json::from_slice(&line)
+        {
             Ok(object) => object,
             Err(e) => {
                 self.refuse(self.line, &format!("not a JSON object: {e}"));
@@ -149,7 +150,9 @@ impl Emission {
         for (line, result) in lines.into_iter().zip(self.producer.send(records).await) {
             match result {
                 Ok(()) => self.sent += 1,
-                Err(e @ millrace_events::SendError::Rejected(_)) => self.refuse(line, &e.to_string()),
+                Err(e @ millrace_events::SendError::Rejected(_)) => {
+                    self.refuse(line, &e.to_string())
+                }
                 Err(e) => {
                     bail!("line {line}: {e}; {} events before it were acknowledged", self.sent)
                 }

@@ -1,7 +1,7 @@
 //! Dying on purpose: a crash test names a protocol step and how often it may be passed.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;

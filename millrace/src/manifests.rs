@@ -27,12 +27,9 @@ impl SqlCheck for Compiler {
     ) -> Result<SchemaRef, SqlFault> {
         match RoutePlan::compile(stream, filter, select) {
             Ok(plan) => Ok(plan.output()),
-            Err(m) => Err(SqlFault {
-                line: m.line,
-                column: m.column,
-                message: m.message,
-                hint: m.hint,
-            }),
+            Err(m) => {
+                Err(SqlFault { line: m.line, column: m.column, message: m.message, hint: m.hint })
+            }
         }
     }
 }

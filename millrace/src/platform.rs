@@ -64,7 +64,11 @@ impl RunFile {
     pub(crate) fn read(data: &Path) -> anyhow::Result<Self> {
         let path = Self::path(data);
         let text = std::fs::read(&path).with_context(|| {
-            format!("nothing seems to run on {} ({} cannot be read)", data.display(), path.display())
+            format!(
+                "nothing seems to run on {} ({} cannot be read)",
+                data.display(),
+                path.display()
+            )
         })?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }

@@ -11,9 +11,9 @@ use millrace_events::{NoProbe, TableName};
 use millrace_sinks::Warehouse;
 use millrace_spaas::sql::{Format, SqlEngine, SqlLimits, write_batches, write_rows};
 
+use crate::Verdict;
 use crate::cli::{Output, SqlArgs};
 use crate::store::{self, Tables};
-use crate::Verdict;
 
 impl From<Output> for Format {
     fn from(output: Output) -> Self {

@@ -62,7 +62,9 @@ pub(crate) fn welcome(data: &Path, kafka: &str, http: SocketAddr) {
     println!("  broker    {kafka}  (embedded; any Kafka client can produce and consume)");
     println!("  HTTP API  http://{http}");
     println!();
-    println!("Replaying the Open Bandit Dataset (ZOZO, inc., CC BY 4.0): real impressions and clicks");
+    println!(
+        "Replaying the Open Bandit Dataset (ZOZO, inc., CC BY 4.0): real impressions and clicks"
+    );
 }
 
 pub(crate) fn sent(sent: &BTreeMap<String, Sent>) {
@@ -72,7 +74,11 @@ pub(crate) fn sent(sent: &BTreeMap<String, Sent>) {
             s.now,
             s.by,
             s.took.as_secs_f64(),
-            if s.now < s.total { format!(" ({} were there already)", s.total - s.now) } else { String::new() }
+            if s.now < s.total {
+                format!(" ({} were there already)", s.total - s.now)
+            } else {
+                String::new()
+            }
         );
     }
 }
@@ -88,10 +94,14 @@ pub(crate) async fn results(
     println!("{}", pretty_format_batches(&engine.run(ROUTES).await?.collect_all().await?)?);
     complaints.iter().for_each(|c| println!("does not add up: {c}"));
     let total: u64 = sent.values().map(|s| s.total).sum();
-    println!("{total} events acknowledged, {} ledgers, {}", rows.len(), match complaints.len() {
-        0 => "all add up".to_owned(),
-        n => format!("{n} complaints"),
-    });
+    println!(
+        "{total} events acknowledged, {} ledgers, {}",
+        rows.len(),
+        match complaints.len() {
+            0 => "all add up".to_owned(),
+            n => format!("{n} complaints"),
+        }
+    );
 
     println!("\nClick-through rate per logging policy, campaign `all`");
     let batches = engine.run(CLICK_THROUGH).await?.collect_all().await?;
@@ -123,7 +133,9 @@ pub(crate) fn queries(data: &Path) {
         println!("{what}\n  millrace sql{place} \"{sql}\"");
     }
     println!("{}", "-".repeat(78));
-    println!("(`millrace` is `cargo run --release --`; keep the platform running with `millrace up`)");
+    println!(
+        "(`millrace` is `cargo run --release --`; keep the platform running with `millrace up`)"
+    );
 }
 
 #[cfg(test)]
