@@ -42,7 +42,10 @@ impl Ledger {
     /// The ledger after `progress`, which must start where this one ends.
     #[must_use]
     pub fn after(&self, progress: &Progress) -> Self {
-        debug_assert!(self.next.is_none_or(|next| next == progress.range.from), "ranges are contiguous");
+        debug_assert!(
+            self.next.is_none_or(|next| next == progress.range.from),
+            "ranges are contiguous"
+        );
         Self {
             epoch: self.epoch,
             first: self.first.or(Some(progress.range.from)),
