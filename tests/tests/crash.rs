@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use tokio::task::JoinSet;
 
 use millrace_bus::KafkaSettings;
 use millrace_bus::testing::TestBroker;
@@ -19,6 +20,8 @@ const TABLE: &str = "raw.plays";
 const FAULTS_PER_RUN: usize = 3;
 /// How often a step may be passed before the process dies there.
 const PASSES: u32 = 3;
+/// Runs at the same time.
+const AT_ONCE: usize = 4;
 const IDLE: [&str; 2] = ["--until-idle", "150ms"];
 
 type Kills = BTreeMap<&'static str, u32>;
@@ -38,14 +41,14 @@ fn plan(seed: u64, rng: &mut StdRng) -> Vec<(Step, u32)> {
 }
 
 /// One installation, one topic, one story.
-struct Run<'a> {
+struct Run {
     seed: u64,
     name: String,
-    kafka: &'a KafkaSettings,
+    kafka: KafkaSettings,
     site: Site,
 }
 
-impl Run<'_> {
+impl Run {
     /// Sends bursts of events with pauses between them.
     async fn produce(&self, writer: &KafkaWriter, done: &AtomicBool) -> Result<Acked> {
         let mut rng = StdRng::seed_from_u64(self.seed ^ 0xb5);
@@ -94,7 +97,7 @@ impl Run<'_> {
         } else {
             options.push("--alone");
         }
-        let mut router = self.site.router_with_fault("router", self.kafka, &options, fault)?;
+        let mut router = self.site.router_with_fault("router", &self.kafka, &options, fault)?;
         let exit = router.exit().await?;
         if let Exit::Failed(status) = exit {
             bail!("the router failed: {status}");
@@ -111,10 +114,10 @@ impl Run<'_> {
     }
 }
 
-async fn run(seed: u64, kafka: &KafkaSettings, name: String) -> Result<Kills> {
+async fn run(seed: u64, kafka: KafkaSettings, name: String) -> Result<Kills> {
     let partitions = 1 + u32::try_from(seed % 4)?;
     let site = Site::new(&manifests(&name, "plays", partitions))?;
-    let writer = KafkaWriter::open(kafka, &name, partitions).await?;
+    let writer = KafkaWriter::open(&kafka, &name, partitions).await?;
     let run = Run { seed, name, kafka, site };
     let done = AtomicBool::new(false);
     let told = tokio::try_join!(run.produce(&writer, &done), run.route(&done));
@@ -136,9 +139,17 @@ async fn a_router_killed_at_any_step_loses_and_doubles_nothing() -> Result<()> {
     let first = number("MILLRACE_CRASH_FIRST_SEED", 0);
     let seeds = number("MILLRACE_CRASH_SEEDS", 12);
     let mut kills = Kills::new();
-    for seed in first..first + seeds {
-        let name = broker.topic("crash");
-        for (step, count) in run(seed, &broker.settings(), name).await? {
+    let mut runs = JoinSet::new();
+    let mut left = first..first + seeds;
+    loop {
+        // A run mostly waits for processes to start and to be idle, so several share the machine.
+        while runs.len() < AT_ONCE
+            && let Some(seed) = left.next()
+        {
+            runs.spawn(run(seed, broker.settings(), broker.topic("crash")));
+        }
+        let Some(run) = runs.join_next().await else { break };
+        for (step, count) in run?? {
             *kills.entry(step).or_default() += count;
         }
     }
