@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use pipeline::Take;
 use site::Site;
 use table::Table;
 
@@ -51,11 +52,18 @@ async fn main() -> anyhow::Result<()> {
     let site = Site::start(&args.binary, args.kafka.as_deref()).await?;
     if wanted("delta") {
         let full = site.fill("full", events::Size::Full, bytes).await?;
-        table.add(pipeline::delta(&site, "delta: Kafka → Delta, 1 KB, one route", &full, 1).await?);
-        table.add(pipeline::delta(&site, "delta: the same, two routes", &full, 2).await?);
+        let runs: [(&str, &[Take]); 3] = [
+            ("delta: Kafka → Delta, 1 KB, one route", &[Take::All]),
+            ("delta: with a second route (where, select)", &[Take::All, Take::Part]),
+            ("delta: with a second route (everything again)", &[Take::All, Take::All]),
+        ];
+        for (name, routes) in runs {
+            table.add(pipeline::delta(&site, name, &full, routes).await?);
+        }
         let half = site.fill("half", events::Size::Half, bytes).await?;
         table.add(
-            pipeline::delta(&site, "delta: Kafka → Delta, 0.5 KB, one route", &half, 1).await?,
+            pipeline::delta(&site, "delta: Kafka → Delta, 0.5 KB, one route", &half, &[Take::All])
+                .await?,
         );
     }
     if wanted("copy") {

@@ -24,7 +24,7 @@ pub(crate) async fn run(
     python: Option<&Path>,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let folder = site.dir.path().join(format!("{}-1", site.name("full")));
+    let folder = site.dir.path().join(format!("{}-a", site.name("full")));
     let files = folder.join("tables/raw/t0");
     if !files.exists() {
         eprintln!("scan: needs the table of the run `delta`");

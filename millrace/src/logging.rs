@@ -1,8 +1,15 @@
 //! Structured log lines on stderr.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Command, LogForm};
+
+/// Colours are for terminals, and for people who want them (<https://no-color.org>).
+fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
 
 /// Starts logging. `RUST_LOG` decides what is said; servers tell more than one-shot commands.
 pub(crate) fn start(form: LogForm, command: &Command) {
@@ -15,7 +22,7 @@ pub(crate) fn start(form: LogForm, command: &Command) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match form {
-        LogForm::Text => lines.with_target(false).init(),
+        LogForm::Text => lines.with_target(false).with_ansi(colours()).init(),
         LogForm::Json => lines.json().flatten_event(true).init(),
     }
 }
