@@ -66,6 +66,10 @@ pub(crate) fn manifest(topic: &str, partitions: i32) -> String {
     text
 }
 
+fn choose<'a>(from: &[&'a str], n: u64) -> &'a str {
+    from[usize::try_from(n % from.len() as u64).expect("below the length of a slice")]
+}
+
 /// Event number `n`.
 pub(crate) fn event(n: u64, size: Size) -> Vec<u8> {
     // A multiplicative hash stands in for chance: the same events on every run and machine.
@@ -78,7 +82,7 @@ pub(crate) fn event(n: u64, size: Size) -> Vec<u8> {
     let time = 1_700_000_000_000 + n * 7;
     let _ = write!(json, "\"event_time\":{time},\"member_id\":{},", pick(2_000_000, 3));
     if size == Size::Small {
-        let _ = write!(json, "\"event_type\":\"{}\",\"country\":\"US\"}}", types[(h % 7) as usize]);
+        let _ = write!(json, "\"event_type\":\"{}\",\"country\":\"US\"}}", choose(&types, h));
         return json.into_bytes();
     }
     let _ = write!(
@@ -88,9 +92,9 @@ pub(crate) fn event(n: u64, size: Size) -> Vec<u8> {
          \"bitrate_kbps\":{},\"rebuffers\":{},\"throughput\":{}.{},\"startup_ms\":{}.5,\"is_kids\":{}",
         pick(5_000_000, 5),
         pick(20_000, 7),
-        types[pick(7, 11) as usize],
-        countries[pick(8, 13) as usize],
-        devices[pick(5, 17) as usize],
+        choose(&types, h >> 11),
+        choose(&countries, h >> 13),
+        choose(&devices, h >> 17),
         pick(9, 19),
         pick(100, 23),
         h ^ 0x5555_5555_5555_5555,
@@ -109,7 +113,7 @@ pub(crate) fn event(n: u64, size: Size) -> Vec<u8> {
     let mut w = h;
     while json.len() + 14 < wanted {
         w = w.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let _ = write!(json, "{}={};", words[(w >> 61) as usize], (w >> 33) % 1000);
+        let _ = write!(json, "{}={};", choose(&words, w >> 61), (w >> 33) % 1000);
     }
     json.push_str("\"}");
     json.into_bytes()

@@ -102,7 +102,7 @@ async fn post(url: &str, clients: usize, requests: usize, events: usize) -> anyh
     waits.sort();
     let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
     let total = (clients * requests * events) as u64;
-    let per_second = total * 1000 / (wall.as_millis().max(1) as u64);
+    let per_second = u128::from(total) * 1000 / wall.as_millis().max(1);
     Ok(Row {
         name: format!("http: {clients} clients, {events} events a request"),
         events: total,

@@ -41,9 +41,9 @@ pub(crate) fn run(name: &str, size: Size) -> anyhow::Result<Row> {
     let mut decoder = Decoder::new(&stream);
     let mut writer = ArrowWriter::try_new(Vec::new(), stream.arrow(), Some(properties))?;
     for raw in &batches {
-        let decoded = decoder.decode(raw);
-        anyhow::ensure!(decoded.dead.is_empty(), "{:?}", decoded.dead.first());
-        writer.write(&decoded.batch)?;
+        let rows = decoder.decode(raw);
+        anyhow::ensure!(rows.dead.is_empty(), "{:?}", rows.dead.first());
+        writer.write(&rows.batch)?;
     }
     let file = writer.into_inner()?;
     let bytes: usize = batches.iter().map(|b: &RawBatch| b.payload_bytes()).sum();

@@ -1,14 +1,14 @@
 //! A broker with filled topics, and folders for the process under test.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use tempfile::TempDir;
 
 use millrace_bus::{Admin, EmbeddedBroker, KafkaSettings, Producer, ProducerLimits};
-use millrace_events::{Header, Outgoing, PartitionId, Transport};
+use millrace_events::{Clock, Header, Outgoing, PartitionId, SystemClock, Transport};
 
 use crate::events::{self, Size};
 
@@ -38,16 +38,15 @@ impl Site {
             format!("{} is missing: run bench/run.sh, which builds it", binary.display())
         })?;
         let dir = tempfile::tempdir()?;
-        let broker = match kafka {
-            Some(_) => None,
-            None => {
-                let any = "127.0.0.1:0".parse()?;
-                Some(EmbeddedBroker::start(&dir.path().join("broker"), any).await?)
-            }
+        let broker = if kafka.is_some() {
+            None
+        } else {
+            let any = "127.0.0.1:0".parse()?;
+            Some(EmbeddedBroker::start(&dir.path().join("broker"), any).await?)
         };
         let address = broker.as_ref().map(|b| b.address().to_string());
         let bootstrap = kafka.map(str::to_owned).or(address).context("a broker")?;
-        let run = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let run = SystemClock::default().now_ms();
         let kafka = KafkaSettings::plain(bootstrap);
         Ok(Self { binary, kafka, dir, broker, run: format!("{run:x}") })
     }
@@ -81,7 +80,7 @@ impl Site {
                 .map(|i| {
                     let n = filled.events + i;
                     let value = events::event(n, size);
-                    let kind = if n % 4 == 0 { "play" } else { "other" };
+                    let kind = if n.is_multiple_of(4) { "play" } else { "other" };
                     let header = Header {
                         name: "kind".into(),
                         value: Some(Bytes::from_static(kind.as_bytes())),

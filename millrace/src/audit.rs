@@ -18,7 +18,7 @@ pub(crate) fn batch(rows: &[AuditRow]) -> RecordBatch {
         Arc::new(StringArray::from_iter_values(rows.iter().map(f)))
     };
     let number = |f: fn(&AuditRow) -> Option<i64>| -> ArrayRef {
-        Arc::new(Int64Array::from_iter(rows.iter().map(f)))
+        Arc::new(rows.iter().map(f).collect::<Int64Array>())
     };
     let partitions = Int32Array::from_iter_values(rows.iter().map(|r| r.partition.0));
     let balanced: BooleanArray = rows.iter().map(|r| Some(r.ledger.adds_up())).collect();
@@ -98,7 +98,9 @@ pub(crate) async fn run(args: AuditArgs) -> anyhow::Result<Verdict> {
         eprintln!("{} ledgers, all add up", rows.len());
         return Ok(Verdict::Good);
     }
-    complaints.iter().for_each(|c| eprintln!("does not add up: {c}"));
+    for complaint in &complaints {
+        eprintln!("does not add up: {complaint}");
+    }
     Ok(Verdict::Bad)
 }
 

@@ -47,7 +47,7 @@ async fn list(args: DeadLettersListArgs) -> anyhow::Result<Verdict> {
 
 fn batch(rows: &[DeadLetterRow]) -> anyhow::Result<RecordBatch> {
     fn text(rows: &[DeadLetterRow], f: impl Fn(&DeadLetterRow) -> Option<String>) -> ArrayRef {
-        Arc::new(StringArray::from_iter(rows.iter().map(f)))
+        Arc::new(rows.iter().map(f).collect::<StringArray>())
     }
     let lossy =
         |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());

@@ -151,7 +151,7 @@ impl Emission {
             match result {
                 Ok(()) => self.sent += 1,
                 Err(e @ millrace_events::SendError::Rejected(_)) => {
-                    self.refuse(line, &e.to_string())
+                    self.refuse(line, &e.to_string());
                 }
                 Err(e) => {
                     bail!("line {line}: {e}; {} events before it were acknowledged", self.sent)

@@ -47,7 +47,9 @@ pub(crate) fn load(args: &ManifestArgs) -> anyhow::Result<Manifests> {
     match read(args) {
         Ok(manifests) => Ok(manifests),
         Err(mistakes) => {
-            mistakes.iter().for_each(|m| eprintln!("{m}"));
+            for mistake in &mistakes {
+                eprintln!("{mistake}");
+            }
             bail!("{} in the manifests; nothing was started", count(mistakes.len()));
         }
     }
@@ -66,7 +68,9 @@ pub(crate) fn validate(args: &ManifestArgs) -> Verdict {
             Verdict::Good
         }
         Err(mistakes) => {
-            mistakes.iter().for_each(|m| println!("{m}"));
+            for mistake in &mistakes {
+                println!("{mistake}");
+            }
             eprintln!("{}", count(mistakes.len()));
             Verdict::Bad
         }

@@ -1,6 +1,7 @@
 //! A route's own reader: brings it from its ledger to where the shared reader is, and then ends.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl CatchUp {
             return Ok(());
         }
         info!(route = %self.feed.route, "catching up");
-        let mut consumer = Consumer::manual(&self.kafka, self.limits.clone())?;
+        let mut consumer = Consumer::manual(&self.kafka, self.limits)?;
         while !self.stop.is_cancelled() {
             let wanted = self.feed.catching_up();
             if wanted.is_empty() {
@@ -72,9 +73,9 @@ impl CatchUp {
                 still
             });
             for (tp, claim, sent) in wanted {
-                if !reading.contains_key(&tp) {
-                    consumer.start_at(&tp, sent)?;
-                    reading.insert(tp, claim);
+                if let Entry::Vacant(unread) = reading.entry(tp) {
+                    consumer.start_at(unread.key(), sent)?;
+                    unread.insert(claim);
                 }
             }
             for mut raw in consumer.poll(POLL)? {

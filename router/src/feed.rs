@@ -39,6 +39,14 @@ pub(crate) struct Entry {
     pub(crate) main_next: Option<Offset>,
 }
 
+/// Where a route that claimed a partition wants to be fed from; in the order of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stand {
+    /// Where the log starts.
+    Start,
+    At(Offset),
+}
+
 /// Who should feed a partition whose route wants `sent` next. Pure.
 pub(crate) fn source_for(sent: Option<Offset>, main_next: Option<Offset>) -> Source {
     match (sent, main_next) {
@@ -162,8 +170,10 @@ impl Feed {
     }
 
     /// Where the route stands, if it has claimed `tp`.
-    pub(crate) fn claimed(&self, tp: &TopicPartition) -> Option<Option<Offset>> {
-        self.entries().get(tp).filter(|e| e.source != Source::Nobody).map(|e| e.sent)
+    pub(crate) fn claimed(&self, tp: &TopicPartition) -> Option<Stand> {
+        let entries = self.entries();
+        let entry = entries.get(tp).filter(|e| e.source != Source::Nobody)?;
+        Some(entry.sent.map_or(Stand::Start, Stand::At))
     }
 
     /// Whether the shared reader feeds `tp`.

@@ -86,7 +86,9 @@ impl Handover {
             if theirs.is_empty() {
                 continue;
             }
-            theirs.iter().for_each(|tp| link.feed.revoked(tp));
+            for tp in &theirs {
+                link.feed.revoked(tp);
+            }
             let (done, wait) = oneshot::channel();
             self.tell(link, Control::Release { partitions: theirs, commit, done });
             waits.push(wait);
@@ -119,7 +121,9 @@ impl Rebalance for Handover {
             let ours: Vec<_> =
                 partitions.iter().filter(|tp| tp.topic == link.feed.topic).cloned().collect();
             if !ours.is_empty() {
-                ours.iter().for_each(|tp| link.feed.assigned(tp));
+                for tp in &ours {
+                    link.feed.assigned(tp);
+                }
                 self.tell(link, Control::Claim(ours));
             }
         }

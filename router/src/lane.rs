@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use millrace_bus::{BusError, Consumer, FetchLimits, Rebalance};
-use millrace_events::{Budget, Offset, RawBatch, Step, TopicPartition};
+use millrace_events::{Budget, RawBatch, Step, TopicPartition};
 
 use crate::convert::Shared;
 use crate::decode::Decoding;
+use crate::feed::{Room, Stand};
 use crate::handover::Handover;
 use crate::settings::{Membership, RouterSettings};
 use crate::status::Board;
@@ -83,7 +84,7 @@ impl Lane {
 
     fn open(&self) -> Result<Reading, BusError> {
         let listener: Arc<dyn Rebalance> = Arc::clone(&self.handover) as _;
-        let (kafka, limits) = (&self.settings.kafka, self.limits.clone());
+        let (kafka, limits) = (&self.settings.kafka, self.limits);
         let consumer = match &self.settings.membership {
             Membership::Alone => Consumer::alone(kafka, limits, &self.topics, listener)?,
             Membership::Group { id, session_timeout } => {
@@ -136,8 +137,10 @@ impl Lane {
             if claims.is_empty() || (claims.len() < links.len() && patient) {
                 continue;
             }
-            // `None` sorts first and means the start of the log.
-            let at: Option<Offset> = claims.into_iter().min().flatten();
+            let at = match claims.into_iter().min() {
+                Some(Stand::At(offset)) => Some(offset),
+                _ => None,
+            };
             let begins = match reading.consumer.start_at(&w.tp, at) {
                 Ok(begins) => begins,
                 Err(e @ BusError::Retry { .. }) => {
@@ -147,7 +150,9 @@ impl Lane {
                 Err(e) => return Err(e),
             };
             info!(tp = %w.tp, offset = %begins, "reading");
-            links.iter().for_each(|l| l.feed.main_starts(&w.tp, begins));
+            for link in &links {
+                link.feed.main_starts(&w.tp, begins);
+            }
             if reading.paused.contains(&w.tp.topic) {
                 reading.consumer.pause(std::slice::from_ref(&w.tp));
             }
@@ -206,7 +211,7 @@ impl Lane {
         self.pause_if_stuck(reading, &tp.topic);
     }
 
-    fn room(&self, i: usize, stuck: &mut Stuck, bytes: usize) -> Option<crate::feed::Room> {
+    fn room(&self, i: usize, stuck: &mut Stuck, bytes: usize) -> Option<Room> {
         let feed = &self.handover.links[i].feed;
         if let Some(room) = feed.try_room(bytes) {
             return Some(room);

@@ -35,12 +35,15 @@ pub(crate) fn position_fields() -> [Field; 4] {
     ]
 }
 
+/// A selected expression and the name of its column.
+type Item = (Arc<dyn PhysicalExpr>, String);
+
 /// What a route does to decoded rows. Cheap to clone; holds no state between batches.
 #[derive(Debug, Clone)]
 pub struct RoutePlan {
     filter: Option<Arc<dyn PhysicalExpr>>,
     /// `None` keeps the stream's columns as they are.
-    projection: Option<Vec<(Arc<dyn PhysicalExpr>, String)>>,
+    projection: Option<Vec<Item>>,
     input: SchemaRef,
     output: SchemaRef,
     needs_position: bool,
@@ -207,7 +210,7 @@ fn compile_select(
     schema: &DFSchema,
     columns: &SchemaRef,
     sql: &str,
-) -> Result<Vec<(Arc<dyn PhysicalExpr>, String)>, SqlMistake> {
+) -> Result<Vec<Item>, SqlMistake> {
     let mistake = |e| SqlMistake::from_datafusion(sql, &e, select::PREFIX_LINES);
     let mut items = Vec::new();
     for expr in select::parse(ctx, schema, columns, sql)? {
@@ -263,11 +266,8 @@ fn check_allowed(sql: &str, expr: &Expr) -> Result<(), SqlMistake> {
     }
 }
 
-fn project_schema(
-    input: &Schema,
-    items: &[(Arc<dyn PhysicalExpr>, String)],
-) -> Result<SchemaRef, SqlMistake> {
-    let field = |(expr, name): &(Arc<dyn PhysicalExpr>, String)| {
+fn project_schema(input: &Schema, items: &[Item]) -> Result<SchemaRef, SqlMistake> {
+    let field = |(expr, name): &Item| {
         let data_type =
             expr.data_type(input).map_err(|e| SqlMistake::from_datafusion("", &e, 0))?;
         Ok(Field::new(name, select::storable(data_type), true))

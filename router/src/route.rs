@@ -124,7 +124,7 @@ impl RouteTask {
         let partitions: Vec<_> = w.unclaimed.iter().cloned().collect();
         let ledgers = match self.sink.claim(&partitions).await {
             Ok(ledgers) => ledgers,
-            Err(e) => return self.failed(w, "claim", e),
+            Err(e) => return self.failed(w, "claim", &e),
         };
         let mut gone = Vec::new();
         for (tp, ledger) in ledgers {
@@ -147,12 +147,12 @@ impl RouteTask {
         let range = fed.shared.raw.range();
         if let Some(next) = owned.next.filter(|next| range.from > *next) {
             let gap = format!("{}: fed from {} where {next} is next", fed.tp, range.from);
-            return self.failed(w, "read", SinkError::retry(gap, "offsets were skipped"));
+            return self.failed(w, "read", &SinkError::retry(gap, "offsets were skipped"));
         }
         let Some(batch) = self.converter.convert(&fed.shared, owned.next) else { return };
         owned.next = Some(range.next);
         if let Err(e) = self.sink.write(batch).await {
-            return self.failed(w, "write", e);
+            return self.failed(w, "write", &e);
         }
         let now = self.clock.monotonic();
         w.oldest.get_or_insert(now);
@@ -168,7 +168,7 @@ impl RouteTask {
         let started = self.clock.monotonic();
         let moved = match self.sink.commit().await {
             Ok(moved) => moved,
-            Err(e) => return self.failed(w, "commit", e),
+            Err(e) => return self.failed(w, "commit", &e),
         };
         let took = self.clock.monotonic().saturating_sub(started);
         let route = self.converter.route.to_string();
@@ -194,12 +194,12 @@ impl RouteTask {
     }
 
     /// The sink refused: nothing is fed until every partition has been claimed again.
-    fn failed(&mut self, w: &mut Writing, what: &'static str, e: SinkError) {
+    fn failed(&mut self, w: &mut Writing, what: &'static str, e: &SinkError) {
         self.feed.stop();
         let owned = std::mem::take(&mut w.owned);
         w.unclaimed.extend(owned.into_keys());
         w.oldest = None;
-        let (kind, wait) = match &e {
+        let (kind, wait) = match e {
             SinkError::Fenced { .. } => ("fenced", self.fenced_wait),
             SinkError::Rejected { .. } => ("rejected", w.backoff.longest()),
             SinkError::Retry { .. } => ("retry", w.backoff.next()),
@@ -208,11 +208,10 @@ impl RouteTask {
         let route = self.converter.route.to_string();
         counter!("millrace_router_failures_total", "route" => route.clone(), "kind" => kind)
             .increment(1);
-        match &e {
-            SinkError::Rejected { .. } => {
-                error!(route, what, error = %e, ?wait, "the sink refuses")
-            }
-            _ => warn!(route, what, error = %e, ?wait, "the sink failed; claiming again"),
+        if matches!(e, SinkError::Rejected { .. }) {
+            error!(route, what, error = %e, ?wait, "the sink refuses");
+        } else {
+            warn!(route, what, error = %e, ?wait, "the sink failed; claiming again");
         }
         let attempts = w.backoff.attempts();
         self.show(w, RouteState::Failing { error: e.to_string(), attempts });

@@ -86,10 +86,10 @@ impl Router {
         let settings = Arc::new(settings);
         let shares = Shares::cut(&settings.budget, routes.len());
         let stop = CancellationToken::new();
-        let mut router = Self { stop, threads: Vec::new(), board: Arc::new(Board::default()) };
+        let mut started = Self { stop, threads: Vec::new(), board: Arc::new(Board::default()) };
         let mut links = Vec::new();
         for route in routes {
-            links.push(router.start_route(&settings, &shares, route)?);
+            links.push(started.start_route(&settings, &shares, route)?);
         }
         let handover = Arc::new(Handover {
             links,
@@ -106,13 +106,13 @@ impl Router {
             decoding: Decoding::new(streams.values()),
             pool: shares.pool,
             limits: shares.fetch,
-            board: Arc::clone(&router.board),
-            stop: router.stop.clone(),
+            board: Arc::clone(&started.board),
+            stop: started.stop.clone(),
         };
-        router.spawn("router-reader", move || lane.run())?;
+        started.spawn("router-reader", move || lane.run())?;
         // Until the first report nobody may think that everything is read.
-        router.board.router(|status| status.broker = Some("not connected yet".into()));
-        Ok(router)
+        started.board.router(|status| status.broker = Some("not connected yet".into()));
+        Ok(started)
     }
 
     fn start_route(
@@ -133,7 +133,7 @@ impl Router {
             feed: Arc::clone(&feed),
             columns,
             kafka: settings.kafka.clone(),
-            limits: shares.catch_up.clone(),
+            limits: shares.catch_up,
             pool: shares.pool.clone(),
             decoding: Decoding::new([&stream]),
             runtime: runtime.clone(),

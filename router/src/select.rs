@@ -72,12 +72,11 @@ fn plain_items(statement: DfStatement, sql: &str) -> Result<Vec<SelectItem>, Sql
 /// The type a value is stored as: views and dictionaries are for computing, not for files.
 pub(crate) fn storable(data_type: DataType) -> DataType {
     match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
         DataType::UInt8 | DataType::UInt16 => DataType::Int32,
         DataType::UInt32 | DataType::UInt64 => DataType::Int64,
         DataType::Dictionary(_, value) => storable(*value),
-        DataType::Null => DataType::Utf8,
         DataType::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         other => other,
     }

@@ -110,7 +110,7 @@ impl std::fmt::Debug for Route {
         f.debug_struct("Route")
             .field("name", &self.name)
             .field("stream", &self.stream.name)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

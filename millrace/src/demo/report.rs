@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context;
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use arrow::util::pretty::pretty_format_batches;
 
@@ -92,7 +92,9 @@ pub(crate) async fn results(
 ) -> anyhow::Result<bool> {
     println!("\nEvents in = written + filtered + dead-lettered, for every route");
     println!("{}", pretty_format_batches(&engine.run(ROUTES).await?.collect_all().await?)?);
-    complaints.iter().for_each(|c| println!("does not add up: {c}"));
+    for complaint in complaints {
+        println!("does not add up: {complaint}");
+    }
     let total: u64 = sent.values().map(|s| s.total).sum();
     println!(
         "{total} events acknowledged, {} ledgers, {}",

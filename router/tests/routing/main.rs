@@ -3,17 +3,23 @@
 mod sink;
 mod stage;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_events::Offset;
 use millrace_sinks::Ledger;
 
+use crate::sink::Place;
 use crate::stage::{EVENTS_A_BATCH, Stage};
+
+fn place() -> Arc<Place> {
+    Arc::new(Place::default())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_gets_every_event_once_and_filters_its_own() {
     let stage = Stage::new().await;
-    let (all, odd) = (stage.sink(), stage.sink());
+    let (all, odd) = (place(), place());
     stage.produce(0..3 * EVENTS_A_BATCH).await;
     let router = stage
         .router(vec![stage.route("all", None, &all), stage.route("odd", Some("n % 2 = 1"), &odd)]);
@@ -32,7 +38,7 @@ async fn every_route_gets_every_event_once_and_filters_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_sink_stops_only_its_own_route_and_catches_up_later() {
     let stage = Stage::new().await;
-    let (good, stalled) = (stage.sink(), stage.sink());
+    let (good, stalled) = (place(), place());
     stalled.stall();
     let router = stage
         .router(vec![stage.route("good", None, &good), stage.route("stalled", None, &stalled)]);
@@ -52,7 +58,7 @@ async fn a_stalled_sink_stops_only_its_own_route_and_catches_up_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sink_that_fails_again_and_again_loses_and_doubles_nothing() {
     let stage = Stage::new().await;
-    let (good, flaky) = (stage.sink(), stage.sink());
+    let (good, flaky) = (place(), place());
     flaky.fail_one_in(3);
     let router =
         stage.router(vec![stage.route("good", None, &good), stage.route("flaky", None, &flaky)]);
@@ -70,7 +76,7 @@ async fn a_sink_that_fails_again_and_again_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_router_goes_on_from_the_ledgers() {
     let stage = Stage::new().await;
-    let sink = stage.sink();
+    let sink = place();
     let router = stage.router(vec![stage.route("r", None, &sink)]);
     stage.produce(0..1_000).await;
     sink.wait_for(1_000).await;
@@ -86,7 +92,7 @@ async fn a_restarted_router_goes_on_from_the_ledgers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_commits_what_was_written() {
     let stage = Stage::new().await;
-    let sink = stage.sink();
+    let sink = place();
     let router = stage.router(vec![stage.slow_rolling("r", &sink)]);
     stage.produce(0..1_000).await;
     sink.wait_until_written(1_000).await;
@@ -98,7 +104,7 @@ async fn stopping_commits_what_was_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_do_not_decode_are_dead_lettered_beside_the_good_ones() {
     let stage = Stage::new().await;
-    let sink = stage.sink();
+    let sink = place();
     let router = stage.router(vec![stage.route("r", None, &sink)]);
     stage.produce(0..100).await;
     stage.produce_bytes(&[b"junk", b"{\"n\": \"text\"}"]).await;

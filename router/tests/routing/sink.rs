@@ -16,7 +16,7 @@ use millrace_sinks::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
 /// How often a waiting test looks.
 const LOOK: Duration = Duration::from_millis(10);
 /// Far longer than anything here takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Default)]
 struct Store {
@@ -152,9 +152,9 @@ impl Sink for MemorySink {
     }
 
     async fn release(&mut self, partitions: &[TopicPartition]) {
-        partitions.iter().for_each(|tp| {
+        for tp in partitions {
             self.owned.remove(tp);
-        });
+        }
     }
 
     async fn write(&mut self, batch: SinkBatch) -> Result<(), SinkError> {

@@ -58,10 +58,6 @@ impl Stage {
         &self.budget
     }
 
-    pub(crate) fn sink(&self) -> Arc<Place> {
-        Arc::new(Place::default())
-    }
-
     pub(crate) async fn produce(&self, ids: Range<u64>) {
         let pad = "x".repeat(60);
         let values: Vec<_> =
