@@ -107,7 +107,7 @@ fn consume(
         polls += 1;
     }
     report("consumed", records, bytes, started, cpu);
-    println!("{polls} polls; resident {} MB", resident_kib() / 1024);
+    println!("{polls} polls");
     Ok(())
 }
 
@@ -116,10 +116,11 @@ fn report(what: &str, records: usize, bytes: usize, started: Instant, cpu_before
     let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - cpu_before);
     println!(
         "{what} {records} records in {seconds:.2} s: {:.0} k/s, {:.0} MB/s; {cpu:.2} CPU-s of this \
-         process, {:.0} k/s per core",
+         process, {:.0} k/s per core; {} MB resident",
         records as f64 / seconds / 1e3,
         bytes as f64 / seconds / 1e6,
         records as f64 / cpu / 1e3,
+        resident_kib() / 1024,
     );
 }
 

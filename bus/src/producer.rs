@@ -27,6 +27,10 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long `send` waits before it tries a full queue again.
 const FULL_QUEUE: Duration = Duration::from_millis(2);
 
+/// The library counts keys and values only; counting records as well keeps small ones, which cost it
+/// some 300 bytes more each, within the limit.
+const RECORD_BYTES: usize = 400;
+
 /// How much a producer holds and waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerLimits {
@@ -111,7 +115,10 @@ impl Producer {
             .set("linger.ms", limits.linger.as_millis().to_string())
             .set("batch.num.messages", "100000")
             .set("queue.buffering.max.kbytes", (limits.queue_bytes / 1024).max(1).to_string())
-            .set("queue.buffering.max.messages", "0")
+            .set(
+                "queue.buffering.max.messages",
+                (limits.queue_bytes / RECORD_BYTES).max(1000).to_string(),
+            )
             .set("retry.backoff.max.ms", "500")
             .set("delivery.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string());
         let refused = |e| BusError::refused(format!("the Kafka settings are not accepted: {e}"));

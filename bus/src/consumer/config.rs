@@ -8,6 +8,9 @@ use super::FetchLimits;
 use crate::{BusError, KafkaSettings};
 
 const MIB: usize = 1 << 20;
+/// The library counts keys and values only, but a queued record costs it some 300 bytes more. Counting
+/// records as well keeps small ones within the limit; large ones meet the limit in bytes first.
+const RECORD_BYTES: usize = 400;
 
 /// A reader without a group. The library insists on a group id; without a subscription it never joins.
 pub(super) fn alone(
@@ -39,9 +42,9 @@ pub(super) fn group(
 }
 
 fn base(settings: &KafkaSettings, limits: FetchLimits) -> Result<ClientConfig, BusError> {
-    // Several fetch answers fit into the queue, so that it drains and fills at the same time. A record of
-    // the largest size brokers take by default (1 MiB) must fit as well.
-    let answer = (limits.queue_bytes / 4).clamp(MIB + MIB / 4, 32 * MIB);
+    // An answer is counted compressed and unpacks to several times its size, whatever room the queue has:
+    // hence a small part of it. A record of the largest size brokers take by default (1 MiB) must fit.
+    let answer = (limits.queue_bytes / 16).clamp(MIB + MIB / 4, 32 * MIB);
     let mut config = settings.client()?;
     config
         .set("enable.auto.commit", "false")
@@ -52,7 +55,7 @@ fn base(settings: &KafkaSettings, limits: FetchLimits) -> Result<ClientConfig, B
         .set("isolation.level", "read_committed")
         .set("check.crcs", "true")
         .set("queued.max.messages.kbytes", (limits.queue_bytes / 1024).max(1).to_string())
-        .set("queued.min.messages", "1000000")
+        .set("queued.min.messages", (limits.queue_bytes / RECORD_BYTES).max(1000).to_string())
         .set("fetch.max.bytes", answer.to_string())
         .set("fetch.message.max.bytes", answer.min(MIB).to_string())
         .set("fetch.wait.max.ms", "100")
