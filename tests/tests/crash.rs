@@ -21,7 +21,7 @@ const FAULTS_PER_RUN: usize = 3;
 /// How often a step may be passed before the process dies there.
 const PASSES: u32 = 3;
 /// Runs at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 const IDLE: [&str; 2] = ["--until-idle", "150ms"];
 
 type Kills = BTreeMap<&'static str, u32>;

@@ -77,13 +77,19 @@ async fn frozen_through_a_rebalance_it_cannot_commit() -> Result<()> {
     tables.will_hold(TABLE, &acked).await?;
 
     zombie.freeze().await?;
-    // Every partition gets some, so that the zombie's too must move on to the heir.
+    // Every partition gets some, so that the zombie's too must have moved to the heir.
     acked.merge(writer.write(&maker.take(200)).await?);
     tables.will_hold(TABLE, &acked).await?;
 
     zombie.thaw().await?;
     acked.merge(writer.write(&maker.take(200)).await?);
     tables.will_hold(TABLE, &acked).await?;
+    let log = std::fs::read_to_string(zombie.log_file())?;
+    ensure!(
+        log.contains("partitions lost") || log.contains("newer writer"),
+        "the zombie never learnt that it was replaced:\n{}",
+        site.logs()
+    );
     heir.stop().await?;
     zombie.stop().await?;
     tables.must_hold(TABLE, &name, &acked).await?;
