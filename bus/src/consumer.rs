@@ -6,10 +6,12 @@ mod context;
 mod native;
 mod slots;
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
@@ -63,6 +65,10 @@ enum Membership {
 /// partitions as revoked first.
 pub struct Consumer {
     native: Native,
+    /// Asks where logs begin and end, over a connection of its own: on the reader's, a question waits
+    /// behind the fetch that is waiting for records, a tenth of a second for every partition.
+    asker: OnceCell<BaseConsumer<Context>>,
+    config: ClientConfig,
     membership: Membership,
     slots: Slots,
     /// What the library fetches. In a group, a stopped partition stays here, paused: letting go of it
@@ -113,7 +119,7 @@ impl Consumer {
     }
 
     fn create(
-        config: &rdkafka::ClientConfig,
+        config: &ClientConfig,
         membership: Membership,
         limits: FetchLimits,
         listener: Option<Arc<dyn Rebalance>>,
@@ -123,6 +129,8 @@ impl Consumer {
             .map_err(|e| BusError::refused(format!("the Kafka settings are not accepted: {e}")))?;
         Ok(Self {
             native: Native::new(client),
+            asker: OnceCell::new(),
+            config: config.clone(),
             membership,
             slots: Slots::default(),
             fetched: HashSet::new(),
@@ -162,8 +170,17 @@ impl Consumer {
         Ok(from)
     }
 
+    fn asker(&self) -> Result<&BaseConsumer<Context>, BusError> {
+        if let Some(asker) = self.asker.get() {
+            return Ok(asker);
+        }
+        let made = self.config.create_with_context(Context { listener: None });
+        let made = made.map_err(|e| BusError::of("ask where logs begin", e))?;
+        Ok(self.asker.get_or_init(|| made))
+    }
+
     fn watermarks(&self, tp: &TopicPartition) -> Result<(Offset, Offset), BusError> {
-        let answer = self.client().fetch_watermarks(&tp.topic, tp.partition.0, PATIENCE);
+        let answer = self.asker()?.fetch_watermarks(&tp.topic, tp.partition.0, PATIENCE);
         let (low, high) = answer.map_err(|e| BusError::of(format!("ask where {tp} begins"), e))?;
         Ok((Offset(low), Offset(high)))
     }
