@@ -46,6 +46,11 @@ impl Listing {
         listing
     }
 
+    /// The newest version seen.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        self.commits.last().copied().max(self.checkpoint().map(|(version, _)| version))
+    }
+
     /// The newest complete checkpoint: its version and files.
     pub(crate) fn checkpoint(&self) -> Option<(i64, &[String])> {
         let complete = self.checkpoints.iter().rev().find(|((_, of), files)| files.len() == *of);

@@ -145,8 +145,7 @@ impl TableLog {
         attempt.becomes = pairs(standings);
         let first = attempt.sent.replace(version).is_none();
         match self.put(version, entry(&actions).into()).await {
-            // A put that took very long may have gone into a cleaned-up past: look.
-            Put::Won if !self.is_fresh() => Ok(false),
+            Put::Won if !self.is_the_end(version).await => Ok(false),
             Put::Won => {
                 self.advance(version, actions.into_iter().map(Line::from).collect());
                 Ok(true)

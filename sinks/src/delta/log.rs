@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, PutMode, PutOptions};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -147,6 +147,18 @@ impl TableLog {
         }
     }
 
+    /// Whether the entry of `version`, just put, certainly follows the newest one. Where somebody
+    /// cleaned up, entries long past are absent too, and putting one of them succeeds; but then the
+    /// one before it is gone as well. If in doubt, the log will be read from its checkpoint.
+    pub(crate) async fn is_the_end(&mut self, version: i64) -> bool {
+        let before = version == 0 || self.place.store.head(&entry_path(version - 1)).await.is_ok();
+        let certain = before && self.is_fresh();
+        if !certain {
+            self.fresh_at = None;
+        }
+        certain
+    }
+
     /// Takes over what a commit of ours did.
     pub(crate) fn advance(&mut self, version: i64, lines: Vec<Line>) {
         let state = self.state.get_or_insert_default();
@@ -156,18 +168,17 @@ impl TableLog {
         }
         self.fresh_at = Some(self.clock.monotonic());
         if version > 0 && version % CHECKPOINT_EVERY == 0 {
-            self.write_checkpoint();
+            self.write_checkpoint(version);
         }
     }
 
     /// Writes a checkpoint beside the commits; without it readers only start slower.
-    fn write_checkpoint(&mut self) {
+    fn write_checkpoint(&mut self, version: i64) {
         while self.checkpoints.try_join_next().is_some() {}
         let place = self.place.clone();
         self.checkpoints.spawn(async move {
-            let mut table = deltalake::DeltaTable::new(place.log_store());
             let written = async {
-                table.load().await?;
+                let table = open(&place, version).await?;
                 deltalake::checkpoints::create_checkpoint(&table, None).await
             };
             if let Err(error) = written.await {
@@ -175,6 +186,23 @@ impl TableLog {
             }
         });
     }
+}
+
+/// The table as deltalake sees it at `version`, which must be known to exist: a folder listing that
+/// races with commits may show a new entry and not the one before it, but never lacks one that was
+/// there before it began.
+pub(crate) async fn open(
+    place: &Place,
+    version: i64,
+) -> Result<deltalake::DeltaTable, deltalake::DeltaTableError> {
+    let mut table = deltalake::DeltaTable::new(place.log_store());
+    table.load_version(version.unsigned_abs()).await?;
+    Ok(table)
+}
+
+/// The newest version of the table, `None` when there is no table.
+pub(crate) async fn newest(place: &Place) -> Result<Option<i64>, SinkError> {
+    Ok(list(place).await?.newest())
 }
 
 enum Loaded {
@@ -186,18 +214,10 @@ enum Loaded {
 
 async fn load_once(place: &Place, watched: Option<&str>) -> Result<Loaded, SinkError> {
     let listing = list(place).await?;
+    let Some(version) = listing.newest() else { return Ok(Loaded::Absent) };
     let checkpoint = listing.checkpoint();
     let start = checkpoint.map_or(0, |(version, _)| version + 1);
-    let commits: Vec<_> = listing.commits.iter().copied().filter(|v| *v >= start).collect();
-    let (Some(version), mut seen) = (commits.last().copied().or(Some(start - 1)), false) else {
-        return Ok(Loaded::Absent);
-    };
-    if version < 0 {
-        return Ok(Loaded::Absent);
-    }
-    if commits.iter().zip(start..).any(|(have, want)| *have != want) {
-        return Ok(Loaded::Vanished);
-    }
+    let mut seen = false;
     let mut state = LogState { version, ..LogState::default() };
     for file in checkpoint.map_or(&[][..], |(_, files)| files) {
         let path = Path::from(format!("{LOG}/{file}"));
@@ -210,7 +230,7 @@ async fn load_once(place: &Place, watched: Option<&str>) -> Result<Loaded, SinkE
             state.apply(line, None);
         });
     }
-    let mut entries = stream::iter(commits)
+    let mut entries = stream::iter(start..=version)
         .map(|v| async move { read_entry(place, v).await.map(|entry| (v, entry)) })
         .buffered(READ_AHEAD);
     while let Some((version, entry)) = entries.try_next().await? {

@@ -75,6 +75,14 @@ impl Upload {
         if self.parts.is_none() && rest.len() <= PART_BYTES {
             return put_whole(&self.store, &self.probe, &self.path, rest).await;
         }
+        let sent = self.finish_parts(rest, &mut held).await;
+        if sent.is_err() {
+            self.abort().await;
+        }
+        sent
+    }
+
+    async fn finish_parts(&mut self, rest: Bytes, held: &mut Reservation) -> Result<(), Error> {
         let mut from = 0;
         while from < rest.len() {
             let part = rest.slice(from..rest.len().min(from + PART_BYTES));

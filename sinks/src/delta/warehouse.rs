@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use deltalake::DeltaTableError;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::DataFusionError;
 use deltalake::datafusion::prelude::{SessionContext, col, lit};
-use deltalake::{DeltaTable, DeltaTableError};
 
 use millrace_events::{Clock, SystemClock, TableName};
 
@@ -14,7 +14,7 @@ use super::dead_rows;
 use super::dead_table::{DEAD_LETTERS, DeadLetterTable};
 use super::ledger_table::{LEDGER_TABLE, LedgerTable};
 use super::ledgers::{LedgerKey, LedgerKind};
-use super::log::TableLog;
+use super::log::{TableLog, newest, open};
 use super::settings::{
     AuditRow, DeadLetterQuery, DeadLetterRow, TableSinkSettings, WarehouseSettings,
 };
@@ -89,14 +89,12 @@ impl Warehouse {
 
     /// The newest snapshot of `table` for DataFusion.
     pub async fn provider(&self, table: &TableName) -> Result<Arc<dyn TableProvider>, SinkError> {
-        let mut delta = DeltaTable::new(self.0.root.place(table).log_store());
-        let failed = |e: DeltaTableError| match e {
-            DeltaTableError::NotATable(_) => {
-                SinkError::Rejected { what: format!("there is no table `{table}`") }
-            }
-            e => SinkError::retry(format!("open table `{table}`"), e),
+        let place = self.0.root.place(table);
+        let Some(version) = newest(&place).await? else {
+            return Err(SinkError::Rejected { what: format!("there is no table `{table}`") });
         };
-        delta.load().await.map_err(failed)?;
+        let failed = |e: DeltaTableError| SinkError::retry(format!("open table `{table}`"), e);
+        let delta = open(&place, version).await.map_err(failed)?;
         let provider = delta.table_provider().await;
         provider.map_err(|e| SinkError::retry(format!("open table `{table}`"), e))
     }

@@ -71,7 +71,8 @@ async fn a_cleaned_up_log_is_read_from_its_checkpoint() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_slept_through_a_clean_up_does_not_write_into_the_past() {
     let forward = Arc::new(Forward::default());
-    let place = Place { clock: forward.clone(), ..Place::new() };
+    let mut place = Place::new();
+    place.clock = forward.clone();
     let mut sleeper = place.sink("sleeper", "raw.t").await;
     resume(sleeper.as_mut(), 10).await;
     long_log(&place, "long").await;
