@@ -44,17 +44,17 @@ impl Tree {
         Ok(String::from_utf8(bytes).ok())
     }
 
-    /// The folders that a reader enters: the top-level ones and those of `deploy` and `jobs`.
+    /// The folders that a reader enters and finds files in: the top-level ones, and those of `deploy`
+    /// and `jobs`.
     pub fn rooms(&self) -> BTreeSet<&str> {
-        let folder = |path: &'_ str, depth| path.match_indices('/').nth(depth).map(|(at, _)| at);
-        let mut rooms = BTreeSet::new();
-        for path in self.paths.iter().filter(|path| !path.starts_with('.')) {
-            rooms.extend(folder(path, 0).map(|at| &path[..at]));
-            if path.starts_with("deploy/") || path.starts_with("jobs/") {
-                rooms.extend(folder(path, 1).map(|at| &path[..at]));
-            }
-        }
-        rooms
+        let visible = self.paths.iter().filter(|path| !path.starts_with('.'));
+        let folders = visible.filter_map(|path| path.rsplit_once('/')).map(|(folder, _)| folder);
+        folders
+            .filter(|folder| match folder.split_once('/') {
+                None => true,
+                Some((parent, name)) => matches!(parent, "deploy" | "jobs") && !name.contains('/'),
+            })
+            .collect()
     }
 
     /// Whether `path` is there.
