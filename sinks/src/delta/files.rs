@@ -75,6 +75,11 @@ impl Files {
         }
     }
 
+    /// Number of open files.
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
     /// Bytes of all files since the last commit, roughly.
     pub(crate) fn bytes(&self) -> usize {
         self.open_bytes + self.closed_bytes

@@ -21,7 +21,7 @@ use crate::SinkError;
 
 /// How long knowing the newest version is trusted. Somebody may clean up old log entries, and then
 /// the entry after ours can be absent although newer ones exist; cleaning up happens after days.
-const FRESH_FOR: Duration = Duration::from_secs(600);
+const FRESH_FOR: Duration = Duration::from_mins(10);
 /// Commits between two checkpoints.
 const CHECKPOINT_EVERY: i64 = 100;
 /// Log entries read at once when a log is opened.
@@ -124,7 +124,7 @@ impl TableLog {
             match load_once(&self.place, watched).await? {
                 Loaded::Absent => self.state = None,
                 Loaded::State(state, seen) => {
-                    self.state = Some(state);
+                    self.state = Some(*state);
                     self.fresh_at = Some(now);
                     return Ok(seen);
                 }
@@ -207,7 +207,7 @@ pub(crate) async fn newest(place: &Place) -> Result<Option<i64>, SinkError> {
 
 enum Loaded {
     Absent,
-    State(LogState, bool),
+    State(Box<LogState>, bool),
     /// A file was listed and then gone, or the log has a hole.
     Vanished,
 }
@@ -226,9 +226,9 @@ async fn load_once(place: &Place, watched: Option<&str>) -> Result<Loaded, SinkE
             return Ok(Loaded::Vanished);
         };
         let lines = checkpoint::read(bytes).map_err(|e| SinkError::retry(reading(place), e))?;
-        lines.into_iter().for_each(|line| {
+        for line in lines {
             state.apply(line, None);
-        });
+        }
     }
     let mut entries = stream::iter(start..=version)
         .map(|v| async move { read_entry(place, v).await.map(|entry| (v, entry)) })
@@ -240,7 +240,7 @@ async fn load_once(place: &Place, watched: Option<&str>) -> Result<Loaded, SinkE
         }
     }
     check(place, &state)?;
-    Ok(Loaded::State(state, seen))
+    Ok(Loaded::State(Box::new(state), seen))
 }
 
 /// The log's files from the last checkpoint on.

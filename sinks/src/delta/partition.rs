@@ -126,7 +126,7 @@ impl Partitioner {
             let rows = if whole {
                 data.clone()
             } else {
-                own(take_record_batch(&data, &UInt32Array::from(rows_of))?)?
+                own(&take_record_batch(&data, &UInt32Array::from(rows_of))?)?
             };
             let part = Part { key, rows, first };
             let values = self.describe(&values, part.first)?;
@@ -180,7 +180,7 @@ impl Partitioner {
 }
 
 /// Frees rows from the buffers of the batch they came from, which views share.
-fn own(rows: RecordBatch) -> Result<RecordBatch, ArrowError> {
+fn own(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column = |c: &ArrayRef| match c.data_type() {
         DataType::Utf8View => Arc::new(c.as_string_view().gc()) as ArrayRef,
         DataType::BinaryView => Arc::new(c.as_binary_view().gc()) as ArrayRef,
@@ -218,7 +218,7 @@ fn plain_type(data_type: &DataType) -> DataType {
 fn value_type(stored: &Schema, column: &PartitionColumn) -> Result<DataType, String> {
     let of = |name: &str| {
         let field = stored.field_with_name(name);
-        field.map(|f| f.data_type()).map_err(|_| format!("there is no column `{name}`"))
+        field.map(Field::data_type).map_err(|_| format!("there is no column `{name}`"))
     };
     match column {
         PartitionColumn::Column(name) => match plain_type(of(name)?) {

@@ -29,8 +29,10 @@ impl TableShape {
         let fields = delta_fields(table, columns.fields())?;
         let mut names: Vec<_> = fields.iter().map(|f| name_of(f).to_lowercase()).collect();
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(rejected(table, format!("column `{}` occurs twice", twice[0])));
+        if let Some(twice) =
+            names.windows(2).find(|pair| pair[0] == pair[1]).and_then(|pair| pair.first())
+        {
+            return Err(rejected(table, format!("column `{twice}` occurs twice")));
         }
         Ok(Self { table: table.clone(), fields, partition_columns })
     }

@@ -28,6 +28,7 @@ pub(crate) struct TableSink {
     probe: Arc<dyn Probe>,
     writer: String,
     log: TableLog,
+    /// Or why there is none; every claim says so.
     layout: Result<Layout, String>,
     files: Files,
     /// Partitions this writer may write. Emptied before anything that can fail half-way, also by being
@@ -47,7 +48,8 @@ struct Layout {
 impl Layout {
     fn new(settings: &TableSinkSettings) -> Result<Self, String> {
         let columns = Columns::new(settings.columns.clone());
-        let partitioner = Partitioner::new(columns.stored(), &settings.partition_by)?;
+        let partitioner = Partitioner::new(columns.stored(), &settings.partition_by)
+            .map_err(|e| rejected(&settings.table, e).to_string())?;
         let derived = partitioner.derived().into_iter().map(Arc::<Field>::new);
         let all: Vec<FieldRef> = columns.stored().fields().iter().cloned().chain(derived).collect();
         let shape = TableShape::new(&settings.table, &Schema::new(all), partitioner.names())
@@ -120,12 +122,23 @@ impl TableSink {
             return Ok(());
         }
         let table = &self.settings.table;
-        let layout = self.layout.as_ref().map_err(|what| rejected(table, what))?;
+        let layout =
+            self.layout.as_ref().map_err(|what| SinkError::Rejected { what: what.clone() })?;
         let rows = layout.columns.store(rows).map_err(|e| rejected(table, e))?;
         for (part, values) in layout.partitioner.split(&rows).map_err(|e| rejected(table, e))? {
             self.files.append(part.key, values, part.rows).await?;
         }
         Ok(())
+    }
+
+    fn count(&self, adds: &[Add]) {
+        let labels = [
+            ("route", self.settings.route.as_str().to_owned()),
+            ("table", self.settings.table.as_str().to_owned()),
+        ];
+        metrics::counter!("millrace_table_files_total", &labels).increment(adds.len() as u64);
+        metrics::counter!("millrace_table_bytes_total", &labels)
+            .increment(adds.iter().map(|add| add.size).sum());
     }
 
     async fn settle(
@@ -135,9 +148,10 @@ impl TableSink {
         let finished = self.files.finish().await?;
         self.probe.reached(Step::BeforeCommit);
         match commit(self, Want::Move(moves), &finished.adds).await {
-            Ok(moved) => {
+            Ok(ledgers) => {
                 self.probe.reached(Step::AfterCommitBeforeAck);
-                Ok(moved)
+                self.count(&finished.adds);
+                Ok(ledgers)
             }
             Err(NotCommitted { error, certain }) => {
                 if certain {
@@ -154,10 +168,13 @@ async fn commit(
     want: Want,
     adds: &[Add],
 ) -> Result<Vec<(LedgerKey, Ledger)>, NotCommitted> {
-    let TableSink { layout, log, writer, settings, .. } = sink;
+    let TableSink { layout, log, writer, .. } = sink;
     match layout {
         Ok(Layout { shape, .. }) => log.commit(&Commit { want, adds, shape, writer }).await,
-        Err(what) => Err(NotCommitted { error: rejected(&settings.table, what), certain: true }),
+        Err(what) => {
+            let error = SinkError::Rejected { what: what.clone() };
+            Err(NotCommitted { error, certain: true })
+        }
     }
 }
 
@@ -203,6 +220,8 @@ impl Sink for TableSink {
             return Err(e);
         }
         self.owned = owned;
+        metrics::gauge!("millrace_table_open_files", "route" => self.settings.route.as_str().to_owned())
+            .set(f64::from(u32::try_from(self.files.open()).unwrap_or(u32::MAX)));
         if batch.progress.range.width() > 0 {
             self.pending
                 .entry(batch.tp)
@@ -228,11 +247,11 @@ impl Sink for TableSink {
         let moves: Vec<_> = moves.collect();
         assert!(moves.iter().all(|(_, _, becomes)| becomes.adds_up()), "ledgers add up: {moves:?}");
         match self.settle(moves).await {
-            Ok(moved) => {
-                let moved: Vec<_> = moved.into_iter().map(|(key, l)| (key.tp, l)).collect();
-                owned.extend(moved.iter().cloned());
+            Ok(ledgers) => {
+                let ledgers: Vec<_> = ledgers.into_iter().map(|(key, l)| (key.tp, l)).collect();
+                owned.extend(ledgers.iter().cloned());
                 self.owned = owned;
-                Ok(moved)
+                Ok(ledgers)
             }
             Err(error) => {
                 self.fail().await;

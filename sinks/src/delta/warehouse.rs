@@ -131,7 +131,7 @@ impl Warehouse {
         let failed = |e: DataFusionError| SinkError::retry("read dead letters", e);
         let mut frame = SessionContext::new().read_table(provider).map_err(failed)?;
         let equal = [
-            ("route", query.route.as_ref().map(|r| r.as_str())),
+            ("route", query.route.as_ref().map(millrace_events::RouteName::as_str)),
             ("topic", query.topic.as_deref()),
         ];
         for (column, value) in equal {

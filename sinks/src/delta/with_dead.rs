@@ -11,6 +11,8 @@ use crate::{DeadLetterBook, Ledger, Move, Progress, Sink, SinkBatch, SinkError};
 
 /// Bytes of letters kept before they are buried without waiting for the commit.
 const MANY_BYTES: usize = 4 << 20;
+/// The same as a part of the budget.
+const MANY_SHARE: usize = 8;
 
 /// Buries dead letters before `inner` commits the offsets that count them, so that none is lost; the
 /// book remembers how far it got, so that none is kept twice.
@@ -69,7 +71,11 @@ impl<S: Sink> WithDeadLetters<S> {
             (held @ None, granted) => *held = granted,
             (Some(_), None) => {}
         }
-        if short || self.bytes > MANY_BYTES { self.bury().await } else { Ok(()) }
+        if short || self.bytes > MANY_BYTES.min(self.budget.limit() / MANY_SHARE) {
+            self.bury().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn bury(&mut self) -> Result<(), SinkError> {
@@ -116,7 +122,7 @@ impl<S: Sink> WithDeadLetters<S> {
 
 fn bytes_of(letter: &DeadLetter) -> usize {
     let headers =
-        letter.headers.iter().map(|h| h.name.len() + h.value.as_ref().map_or(0, |v| v.len()));
+        letter.headers.iter().map(|h| h.name.len() + h.value.as_ref().map_or(0, bytes::Bytes::len));
     let payload = [&letter.key, &letter.value].map(|b| b.as_ref().map_or(0, Vec::len));
     size_of::<DeadLetter>()
         + payload.iter().sum::<usize>()

@@ -47,7 +47,7 @@ async fn one_lost_partition_stops_the_commit_of_all() {
     let mut second = batch(0..10);
     second.tp = other.clone();
     sink.write(second.clone()).await.expect("writes");
-    place.sink("r", "raw.t").await.claim(&[other.clone()]).await.expect("claims");
+    place.sink("r", "raw.t").await.claim(std::slice::from_ref(&other)).await.expect("claims");
     assert!(matches!(sink.commit().await, Err(SinkError::Fenced { .. })));
     assert_eq!(place.ids("raw.t").await, Vec::<i64>::new());
     assert!(sink.write(batch(0..10)).await.is_err(), "it must claim again");

@@ -52,8 +52,8 @@ async fn a_move_in_doubt_is_one_move() {
     let epoch = book.claim(&route(), &[tp()]).await.expect("claims")[0].1.epoch;
     for (n, fault) in [(0, Fault::After), (1, Fault::Exists), (2, Fault::Before)] {
         place.faults.add("_delta_log/0", fault, 1);
-        let moves = [(tp(), epoch, step(n * 10, n * 10 + 10))];
-        let moved = book.advance(&route(), &moves).await.expect("moves");
+        let step = [(tp(), epoch, step(n * 10, n * 10 + 10))];
+        let moved = book.advance(&route(), &step).await.expect("moves");
         assert_eq!(moved[0].1.next, Some(Offset(n * 10 + 10)));
         assert!(place.faults.are_spent());
     }

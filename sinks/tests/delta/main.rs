@@ -10,4 +10,5 @@ mod old_log;
 mod partitions;
 mod place;
 mod schema;
+mod steps;
 mod store;

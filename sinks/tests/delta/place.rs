@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use url::Url;
 
 use millrace_events::{
-    Budget, Clock, DeadLetter, Offset, OffsetRange, PartitionId, SystemClock, TopicPartition,
+    Budget, Clock, DeadLetter, NoProbe, Offset, OffsetRange, PartitionId, Probe, SystemClock,
+    TopicPartition,
 };
 use millrace_sinks::{
     PartitionColumn, Progress, Records, Sink, SinkBatch, TableSinkSettings, Warehouse,
@@ -31,13 +32,15 @@ pub(crate) struct Place {
     pub(crate) faults: Faults,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Budget,
+    pub(crate) probe: Arc<dyn Probe>,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let budget = Budget::new("test", 64 << 20);
-        Self { dir, faults: Faults::default(), clock: Arc::new(SystemClock::default()), budget }
+        let clock = Arc::new(SystemClock::default());
+        Self { dir, faults: Faults::default(), clock, budget, probe: Arc::new(NoProbe) }
     }
 
     pub(crate) async fn warehouse(&self) -> Warehouse {
@@ -45,6 +48,7 @@ impl Place {
         let faults = self.faults.clone();
         let settings = WarehouseSettings {
             wrap: Some(Arc::new(move |store| faults.over(store))),
+            probe: self.probe.clone(),
             ..WarehouseSettings::at(url)
         };
         Warehouse::open_with(settings, self.clock.clone()).await.expect("opens")
