@@ -26,8 +26,8 @@ pub(crate) const DEAD_LETTERS: &str = "dead_letters";
 /// Attempts to bury the same letters while other writers of the partition come between.
 const ATTEMPTS: usize = 5;
 
-/// The table and, per (route, partition), how far its letters are kept: a repeat after a crash between
-/// this commit and the route's own writes none twice.
+/// The table and, per (route, partition), how far its letters are kept: a repeat after a crash
+/// between this commit and the route's own writes none twice.
 #[derive(Debug)]
 pub(crate) struct DeadLetterTable {
     /// A queue of committers: in one process they would only race for the next version.

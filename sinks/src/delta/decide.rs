@@ -5,7 +5,8 @@ use millrace_events::{Epoch, Offset};
 use super::ledgers::LedgerKey;
 use crate::Ledger;
 
-/// One ledger as the writer believes it to be, as the table has it, and as the commit would leave it.
+/// One ledger as the writer believes it to be, as the table has it, and as the commit would leave
+/// it.
 #[derive(Debug, Clone)]
 pub(crate) struct Standing {
     pub(crate) key: LedgerKey,
@@ -28,12 +29,13 @@ pub(crate) enum Verdict {
     Put { version: i64 },
 }
 
-/// Decides about a commit. `visible`: the commit's id was seen in the log. `head`: the newest version
-/// known, `None` when there is no table yet.
+/// Decides about a commit. `visible`: the commit's id was seen in the log. `head`: the newest
+/// version known, `None` when there is no table yet.
 ///
-/// The order matters. A commit that was seen counts even when somebody fenced us right after it, for
-/// the new owner's ledger includes it. An epoch belongs to one writer for ever, so finding our epoch
-/// with the very ledger we wanted means that our own commit did it, although its entry may be gone.
+/// The order matters. A commit that was seen counts even when somebody fenced us right after it,
+/// for the new owner's ledger includes it. An epoch belongs to one writer for ever, so finding our
+/// epoch with the very ledger we wanted means that our own commit did it, although its entry may
+/// be gone.
 pub(crate) fn decide(visible: bool, head: Option<i64>, standings: &[Standing]) -> Verdict {
     if visible {
         return Verdict::AlreadyDone;

@@ -29,8 +29,8 @@ pub(crate) fn row_group_bytes(limit: usize) -> usize {
     (limit / ROW_GROUP_SHARE).clamp(64 << 10, ROW_GROUP_BYTES)
 }
 
-/// Complete files. Whoever holds them commits them; dropped, they stay on the store, for a commit in
-/// doubt may still refer to them.
+/// Complete files. Whoever holds them commits them; dropped, they stay on the store, for a commit
+/// in doubt may still refer to them.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) adds: Vec<Add>,

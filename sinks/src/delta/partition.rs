@@ -258,8 +258,8 @@ fn escape(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// Names are for people: the log holds the values. One too long for a file system is cut, and gets a
-/// hash to stay distinct.
+/// Names are for people: the log holds the values. One too long for a file system is cut, and gets
+/// a hash to stay distinct.
 fn shorten(name: String) -> String {
     if name.len() <= MAX_FOLDER {
         return name;

@@ -79,7 +79,10 @@ fn long_values_stay_distinct_and_fit() {
 
 proptest! {
     #[test]
-    fn folders_never_leave_the_table_and_decode_back(name in "\\PC{1,10}", value in any::<String>()) {
+    fn folders_never_leave_the_table_and_decode_back(
+        name in "\\PC{1,10}",
+        value in any::<String>(),
+    ) {
         let path = folder(&[(name.clone(), Some(value.clone()))]);
         let inner = path.strip_suffix('/').expect("ends with a slash");
         prop_assert!(!inner.contains(['/', '\\', '\0']) && inner != "." && inner != "..");
@@ -93,7 +96,9 @@ proptest! {
     }
 
     #[test]
-    fn splitting_loses_no_row(places in prop::collection::vec(prop::option::of("[ab/]{0,2}"), 1..50)) {
+    fn splitting_loses_no_row(
+        places in prop::collection::vec(prop::option::of("[ab/]{0,2}"), 1..50),
+    ) {
         let n = Int64Array::from_iter_values((0_i64..).take(places.len()));
         let columns: [(&str, ArrayRef); 2] =
             [("n", Arc::new(n)), ("place", Arc::new(StringArray::from(places.clone())))];
@@ -107,7 +112,8 @@ proptest! {
                 prop_assert!(slot.replace(values[0].1.clone()).is_none());
             }
         }
-        let expected: Vec<_> = places.into_iter().map(|p| Some(p.filter(|p| !p.is_empty()))).collect();
+        let some = |p: Option<String>| Some(p.filter(|p| !p.is_empty()));
+        let expected: Vec<_> = places.into_iter().map(some).collect();
         prop_assert_eq!(back, expected);
     }
 }

@@ -37,8 +37,8 @@ impl TableShape {
         Ok(Self { table: table.clone(), fields, partition_columns })
     }
 
-    /// What the table's metadata must become, `None` when it already is. `id` and `now_ms` are for a
-    /// table that does not exist yet.
+    /// What the table's metadata must become, `None` when it already is. `id` and `now_ms` are for
+    /// a table that does not exist yet.
     pub(crate) fn merge_into(
         &self,
         existing: Option<&MetaData>,
@@ -184,9 +184,8 @@ fn delta_type(arrow: &DataType) -> Option<Value> {
         D::Struct(fields) => {
             let field = |f: &arrow::datatypes::FieldRef| {
                 let data_type = delta_type(f.data_type())?;
-                Some(
-                    json!({ "name": f.name(), "type": data_type, "nullable": true, "metadata": {} }),
-                )
+                let name = f.name();
+                Some(json!({ "name": name, "type": data_type, "nullable": true, "metadata": {} }))
             };
             let fields: Vec<_> = fields.iter().map(field).collect::<Option<_>>()?;
             return Some(json!({ "type": "struct", "fields": fields }));

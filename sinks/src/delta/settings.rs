@@ -20,8 +20,8 @@ pub type StoreWrap = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + 
 pub struct WarehouseSettings {
     /// `file:///folder` or `s3://bucket/prefix`; a table is at `<url>/<schema>/<table>`.
     pub url: Url,
-    /// Options of the object store (`aws_region`, `aws_endpoint`, `aws_allow_http`, …). They win over
-    /// the environment.
+    /// Options of the object store (`aws_region`, `aws_endpoint`, `aws_allow_http`, …). They win
+    /// over the environment.
     pub options: BTreeMap<String, String>,
     /// Told at every named step.
     pub probe: Arc<dyn Probe>,

@@ -31,8 +31,8 @@ pub(crate) struct TableSink {
     /// Or why there is none; every claim says so.
     layout: Result<Layout, String>,
     files: Files,
-    /// Partitions this writer may write. Emptied before anything that can fail half-way, also by being
-    /// cancelled, so that a failed writer must claim again.
+    /// Partitions this writer may write. Emptied before anything that can fail half-way, also by
+    /// being cancelled, so that a failed writer must claim again.
     owned: HashMap<TopicPartition, Ledger>,
     pending: BTreeMap<TopicPartition, Progress>,
 }
@@ -220,8 +220,9 @@ impl Sink for TableSink {
             return Err(e);
         }
         self.owned = owned;
-        metrics::gauge!("millrace_table_open_files", "route" => self.settings.route.as_str().to_owned())
-            .set(f64::from(u32::try_from(self.files.open()).unwrap_or(u32::MAX)));
+        let open = f64::from(u32::try_from(self.files.open()).unwrap_or(u32::MAX));
+        let route = self.settings.route.as_str().to_owned();
+        metrics::gauge!("millrace_table_open_files", "route" => route).set(open);
         if batch.progress.range.width() > 0 {
             self.pending
                 .entry(batch.tp)

@@ -79,7 +79,10 @@ fn a_bound_that_cannot_be_raised_is_omitted() {
 
 proptest! {
     #[test]
-    fn string_bounds_hold(values in prop::collection::vec("\\PC{0,80}", 1..6), group in 1_usize..4) {
+    fn string_bounds_hold(
+        values in prop::collection::vec("\\PC{0,80}", 1..6),
+        group in 1_usize..4,
+    ) {
         let found = stats(vec![("s", Arc::new(StringArray::from(values.clone())))], group);
         let low = found["minValues"]["s"].as_str();
         let high = found["maxValues"]["s"].as_str();

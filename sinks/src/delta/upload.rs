@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use millrace_events::{Probe, Reservation, Step};
 
-/// Size of every part but the last, and of the largest file sent whole. S3 takes no part below 5 MiB.
+/// Size of every part but the last, and of the largest file sent whole. S3 takes no part below 5
+/// MiB.
 pub(crate) const PART_BYTES: usize = 8 << 20;
 
 /// A file on its way.

@@ -14,8 +14,8 @@ const MANY_BYTES: usize = 4 << 20;
 /// The same as a part of the budget.
 const MANY_SHARE: usize = 8;
 
-/// Buries dead letters before `inner` commits the offsets that count them, so that none is lost; the
-/// book remembers how far it got, so that none is kept twice.
+/// Buries dead letters before `inner` commits the offsets that count them, so that none is lost;
+/// the book remembers how far it got, so that none is kept twice.
 pub(crate) struct WithDeadLetters<S> {
     route: RouteName,
     inner: S,

@@ -1,4 +1,4 @@
-//! Tables as the `Sink` contract promises them: on a real disk, with faults, races and other readers.
+//! Tables as the `Sink` contract promises them: on a real disk, with faults and races.
 
 mod conformance;
 mod dead_letters;

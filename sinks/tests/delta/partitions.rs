@@ -24,7 +24,8 @@ async fn every_row_comes_back_with_its_partition_values() {
     assert_eq!(place.ids("raw.t").await, range(3000));
     let wrong = "SELECT count(*) FROM t WHERE event_hour <> CAST(date_part('hour', at) AS INT) \
                  OR event_date <> CAST(at AS DATE) \
-                 OR place IS DISTINCT FROM CASE id % 4 WHEN 1 THEN 'a/b c%=ä' WHEN 3 THEN 'plain' END";
+                 OR place IS DISTINCT FROM \
+                 CASE id % 4 WHEN 1 THEN 'a/b c%=ä' WHEN 3 THEN 'plain' END";
     let found = place.sql("raw.t", wrong).await.remove(0);
     assert_eq!(found.column(0).as_primitive::<Int64Type>().value(0), 0);
     let one = "SELECT count(*) FROM t WHERE place = 'a/b c%=ä' AND event_date = DATE '2023-11-15'";
