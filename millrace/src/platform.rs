@@ -202,11 +202,7 @@ impl Platform {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
-        let router = self.router;
-        // Readiness and status hold the router too; they are gone with the server.
-        if let Some(router) = Arc::into_inner(router) {
-            router.stop(STOP_PATIENCE).await;
-        }
+        self.router.stop(STOP_PATIENCE).await;
         drop(self.producer);
         if let Some(broker) = self.broker {
             broker.stop().await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub enum RouterError {
 /// own readers.
 pub struct Router {
     stop: CancellationToken,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     board: Arc<Board>,
 }
 
@@ -86,7 +86,8 @@ impl Router {
         let settings = Arc::new(settings);
         let shares = Shares::cut(&settings.budget, routes.len());
         let stop = CancellationToken::new();
-        let mut started = Self { stop, threads: Vec::new(), board: Arc::new(Board::default()) };
+        let mut started =
+            Self { stop, threads: Mutex::default(), board: Arc::new(Board::default()) };
         let mut links = Vec::new();
         for route in routes {
             links.push(started.start_route(&settings, &shares, route)?);
@@ -157,8 +158,12 @@ impl Router {
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body)?;
-        self.threads.push(thread);
+        self.threads().push(thread);
         Ok(())
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().expect("no holder of this lock panics")
     }
 
     /// What the router knows of itself now.
@@ -168,14 +173,14 @@ impl Router {
 
     /// Whether a part of the router died; then the process should end and be started again.
     pub fn is_broken(&self) -> bool {
-        !self.stop.is_cancelled() && self.threads.iter().any(JoinHandle::is_finished)
+        !self.stop.is_cancelled() && self.threads().iter().any(JoinHandle::is_finished)
     }
 
     /// Commits what is written, gives the partitions back, ends. A sink that does not answer within
     /// `patience` is left behind uncommitted: its rows are read again by the next owner.
-    pub async fn stop(self, patience: Duration) {
-        let Self { stop, threads, board: _ } = self;
-        stop.cancel();
+    pub async fn stop(&self, patience: Duration) {
+        self.stop.cancel();
+        let threads = std::mem::take(&mut *self.threads());
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|t| t.join().err()).count()
         });
