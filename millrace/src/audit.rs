@@ -46,10 +46,7 @@ pub(crate) fn batch(rows: &[AuditRow]) -> RecordBatch {
 }
 
 /// Everything that does not add up, for a person.
-pub(crate) async fn complaints(
-    warehouse: &Warehouse,
-    rows: &[AuditRow],
-) -> anyhow::Result<Vec<String>> {
+async fn complaints(warehouse: &Warehouse, rows: &[AuditRow]) -> anyhow::Result<Vec<String>> {
     let mut found: Vec<String> = rows
         .iter()
         .filter(|r| !r.ledger.adds_up())
@@ -88,12 +85,29 @@ pub(crate) async fn complaints(
     Ok(found)
 }
 
+/// How often the audit is repeated while commits keep coming.
+const ATTEMPTS: usize = 5;
+
+/// The ledgers and what does not add up. Ledgers and tables are read one after the other, so while
+/// routers commit in between they are read again.
+pub(crate) async fn settled(warehouse: &Warehouse) -> anyhow::Result<(Vec<AuditRow>, Vec<String>)> {
+    let mut rows = warehouse.audit().await?;
+    for attempt in 1.. {
+        let found = complaints(warehouse, &rows).await?;
+        let again = warehouse.audit().await?;
+        if found.is_empty() || again == rows || attempt == ATTEMPTS {
+            return Ok((rows, found));
+        }
+        rows = again;
+    }
+    unreachable!("the last attempt returns")
+}
+
 /// `millrace audit`.
 pub(crate) async fn run(args: AuditArgs) -> anyhow::Result<Verdict> {
     let warehouse = store::open(&args.store, Arc::new(NoProbe)).await?;
-    let rows = warehouse.audit().await?;
+    let (rows, complaints) = settled(&warehouse).await?;
     sql::print(args.output, &batch(&rows))?;
-    let complaints = complaints(&warehouse, &rows).await?;
     if complaints.is_empty() {
         eprintln!("{} ledgers, all add up", rows.len());
         return Ok(Verdict::Good);

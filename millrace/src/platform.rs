@@ -179,9 +179,12 @@ impl Platform {
         loop {
             anyhow::ensure!(!self.router.is_broken(), "a thread of the router died; see the log");
             let now = self.parts.clock.monotonic();
-            if self.status().caught_up() {
-                let since = *since.get_or_insert(now);
-                if now.saturating_sub(since) >= quiet.max(LEAST_QUIET) {
+            let status = self.status();
+            if status.caught_up() {
+                let (since, reports) = *since.get_or_insert((now, status.reports));
+                let quiet_for = now.saturating_sub(since);
+                // The reader must have looked twice meanwhile: it may be held up, and its report old.
+                if quiet_for >= quiet.max(LEAST_QUIET) && status.reports >= reports + 2 {
                     return Ok(());
                 }
             } else {

@@ -12,6 +12,7 @@ use millrace_bus::Rebalance;
 use millrace_events::{Clock, Probe, Step, TopicPartition};
 
 use crate::feed::Feed;
+use crate::status::Board;
 
 /// Orders waiting in front of a route; a rebalance makes one or two.
 pub(crate) const CONTROL_QUEUE: usize = 256;
@@ -62,6 +63,7 @@ pub(crate) struct Handover {
     pub(crate) probe: Arc<dyn Probe>,
     pub(crate) patience: Duration,
     pub(crate) changes: Mutex<Changes>,
+    pub(crate) board: Arc<Board>,
 }
 
 impl Handover {
@@ -117,6 +119,11 @@ impl Rebalance for Handover {
     fn assigned(&self, partitions: &[TopicPartition]) {
         info!(?partitions, "partitions assigned");
         let since = self.clock.monotonic();
+        // At once: between now and the reader's next report nobody may think that all is read.
+        self.board.router(|status| {
+            status.assigned = true;
+            status.waiting += partitions.len();
+        });
         for link in &self.links {
             let ours: Vec<_> =
                 partitions.iter().filter(|tp| tp.topic == link.feed.topic).cloned().collect();

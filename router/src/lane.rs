@@ -58,6 +58,8 @@ struct Reading {
     stuck: Vec<Stuck>,
     paused: HashSet<Arc<str>>,
     reported: Duration,
+    /// Whether a poll succeeded: the cluster accepts us.
+    polled: bool,
 }
 
 impl Lane {
@@ -74,7 +76,10 @@ impl Lane {
             });
             if let Err(e) = end {
                 error!(error = %e, "the log cannot be read; trying again");
-                self.board.router(|status| status.broker = Some(e.to_string()));
+                self.board.router(|status| {
+                    status.broker = Some(e.to_string());
+                    status.assigned = false;
+                });
                 let pause = async { tokio::time::timeout(REOPEN, self.stop.cancelled()).await };
                 let _ = self.handover.runtime.block_on(pause);
             }
@@ -93,7 +98,8 @@ impl Lane {
         };
         let stuck = self.handover.links.iter().map(|_| Stuck::default()).collect();
         let (started, paused) = (HashSet::new(), HashSet::new());
-        Ok(Reading { consumer, started, stuck, paused, reported: Duration::ZERO })
+        let reported = Duration::ZERO;
+        Ok(Reading { consumer, started, stuck, paused, reported, polled: false })
     }
 
     fn read(&mut self, reading: &mut Reading) -> Result<(), BusError> {
@@ -108,7 +114,9 @@ impl Lane {
             let stuck = reading.stuck.iter().any(|s| !s.batches.is_empty());
             let waiting = !self.handover.changes().waiting.is_empty();
             let patience = if stuck || waiting { POLL_STUCK } else { POLL };
-            for raw in reading.consumer.poll(patience)? {
+            let batches = reading.consumer.poll(patience)?;
+            reading.polled = true;
+            for raw in batches {
                 self.dispatch(reading, raw);
             }
         }
@@ -296,7 +304,10 @@ impl Lane {
         self.board.router(|status| {
             status.lag = lag.into_iter().map(|(tp, lag)| (tp.to_string(), lag)).collect();
             status.waiting = waiting;
-            status.broker = None;
+            status.reports += 1;
+            if reading.polled {
+                status.broker = None;
+            }
         });
     }
 }

@@ -99,6 +99,7 @@ impl Router {
             probe: Arc::clone(&settings.probe),
             patience: settings.release_patience,
             changes: Mutex::new(Changes::default()),
+            board: Arc::clone(&started.board),
         });
         let lane = Lane {
             settings,
@@ -129,7 +130,7 @@ impl Router {
         let (feed, data) = Feed::new(name.clone(), topic, queue);
         let (control, orders) = tokio::sync::mpsc::channel(CONTROL_QUEUE);
         let runtime = Handle::current();
-        self.board.route(&name, |_| {});
+        self.board.route(&name, |status| status.topic.clone_from(&stream.topic));
         let catch_up = CatchUp {
             feed: Arc::clone(&feed),
             columns,

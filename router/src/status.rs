@@ -41,10 +41,19 @@ pub struct RouteStatus {
     /// How it is doing.
     #[serde(flatten)]
     pub state: RouteState,
+    /// The topic it reads.
+    pub topic: String,
     /// Partitions it owns in this process.
     pub partitions: BTreeMap<String, PartitionStatus>,
     /// Commits of this process.
     pub commits: u64,
+}
+
+impl RouteStatus {
+    /// Whether the partition, written `topic/number`, is one of the route's topic.
+    fn reads(&self, tp: &str) -> bool {
+        tp.rsplit_once('/').is_some_and(|(topic, _)| topic == self.topic)
+    }
 }
 
 /// Everything a router knows of itself.
@@ -54,8 +63,12 @@ pub struct RouterStatus {
     pub routes: BTreeMap<String, RouteStatus>,
     /// Records the log holds beyond what the shared reader has read, per partition read here.
     pub lag: BTreeMap<String, u64>,
+    /// Whether partitions were given to this process since it connected.
+    pub assigned: bool,
     /// Partitions given to this process that are not read yet.
     pub waiting: usize,
+    /// How often `lag` was taken; while it stands still, so does the reader.
+    pub reports: u64,
     /// Why the log cannot be read, while it cannot.
     pub broker: Option<String>,
 }
@@ -63,15 +76,17 @@ pub struct RouterStatus {
 impl RouterStatus {
     /// Whether every record of the log is committed by every route.
     pub fn caught_up(&self) -> bool {
-        self.waiting == 0
+        self.assigned
+            && self.waiting == 0
             && self.broker.is_none()
             && self.lag.values().all(|lag| *lag == 0)
             && self.routes.values().all(|route| {
                 route.state == RouteState::Running
-                    && self.lag.keys().all(|tp| {
-                        // A route of another topic does not own the partition.
-                        route.partitions.get(tp).is_none_or(|p| p.next == p.ledger.next)
-                    })
+                    && self
+                        .lag
+                        .keys()
+                        .filter(|tp| route.reads(tp))
+                        .all(|tp| route.partitions.get(tp).is_some_and(|p| p.next == p.ledger.next))
             })
     }
 }
@@ -108,5 +123,51 @@ impl Board {
         let key = tp.to_string();
         let status = self.lock();
         status.routes.values().filter_map(|r| r.partitions.get(&key)?.ledger.next).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caught_up() -> RouterStatus {
+        let ledger = Ledger { next: Some(Offset(5)), ..Ledger::default() };
+        let partition = PartitionStatus { ledger, next: Some(Offset(5)) };
+        let route = RouteStatus {
+            state: RouteState::Running,
+            topic: "t".into(),
+            partitions: BTreeMap::from([("t/0".into(), partition)]),
+            commits: 1,
+        };
+        RouterStatus {
+            routes: BTreeMap::from([("r".into(), route)]),
+            lag: BTreeMap::from([("t/0".into(), 0), ("other/0".into(), 0)]),
+            assigned: true,
+            waiting: 0,
+            reports: 1,
+            broker: None,
+        }
+    }
+
+    #[test]
+    fn caught_up_means_everything_is_read_and_committed_by_everyone() {
+        assert!(caught_up().caught_up());
+        let not: [fn(&mut RouterStatus); 7] = [
+            |s| s.assigned = false,
+            |s| s.waiting = 1,
+            |s| s.broker = Some("away".into()),
+            |s| *s.lag.get_mut("t/0").expect("there") = 1,
+            |s| s.routes.get_mut("r").expect("there").state = RouteState::Starting,
+            |s| s.routes.get_mut("r").expect("there").partitions.clear(),
+            |s| {
+                let route = s.routes.get_mut("r").expect("there");
+                route.partitions.get_mut("t/0").expect("there").next = Some(Offset(6));
+            },
+        ];
+        for (i, change) in not.into_iter().enumerate() {
+            let mut status = caught_up();
+            change(&mut status);
+            assert!(!status.caught_up(), "change {i}");
+        }
     }
 }

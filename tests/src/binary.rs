@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::tidy::repository;
 
 /// The binary to test: `MILLRACE_BIN`, or the one beside the test, built when it is missing or
-/// older than its sources.
+/// older than its sources; `cargo test --workspace` has built it already, for the tests in `millrace/`.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -29,11 +29,25 @@ pub fn millrace_binary() -> &'static Path {
     })
 }
 
+/// Cargo as a shell would run it. What the outer cargo told this test about itself (`CARGO_MANIFEST_DIR`
+/// and the like) would make build scripts run again, here and then in the next outer cargo, and with
+/// them half of the dependencies.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        let told = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "OUT_DIR"];
+        if told.iter().any(|told| name.as_encoded_bytes().starts_with(told.as_bytes())) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Builds with the features of the whole workspace, which are those that `cargo test --workspace`
 /// built everything else with. Cargo's own lock lets one of several tests do the work.
 fn build(folder: &Path) {
     let target = folder.parent().expect("a profile lies in the target folder");
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo();
     cargo.args(["build", "--quiet", "--workspace", "--bin", "millrace"]);
     if folder.ends_with("release") {
         cargo.arg("--release");

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::binary::cargo;
 use crate::tidy::repository;
 
 /// A running server; it ends with this value.
@@ -64,7 +65,7 @@ impl S3Server {
 async fn build() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let target = test.ancestors().nth(3).context("tests run in target/<profile>/deps")?.join("s3");
-    let status = Command::new(env!("CARGO"))
+    let status = Command::from(cargo())
         .args(["build", "--quiet", "--locked"])
         .current_dir(repository().join("deploy/s3"))
         .env("CARGO_TARGET_DIR", &target)

@@ -60,8 +60,7 @@ async fn show(
     let sent = feed::replay(platform, &engine, http).await?;
     report::sent(&sent);
     settle(platform, manifests, &sent).await?;
-    let rows = platform.parts.warehouse.audit().await?;
-    let complaints = audit::complaints(&platform.parts.warehouse, &rows).await?;
+    let (rows, complaints) = audit::settled(&platform.parts.warehouse).await?;
     let good = report::results(&engine, &rows, &complaints, &sent).await?;
     report::queries(&args.data);
     println!("\nstart to report: {:.1} s", started.elapsed().as_secs_f64());
