@@ -1,4 +1,5 @@
-//! HTTP ingest: events acknowledged per second, and how long a request waits for its acknowledgement.
+//! HTTP ingest: events acknowledged per second, and how long a request waits for its
+//! acknowledgement.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;

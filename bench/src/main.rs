@@ -1,4 +1,5 @@
-//! The data path's figures, one table: CPU-seconds and memory of the process under test, and the limit.
+//! The data path's figures, one table: CPU-seconds and memory of the process under test, and the
+//! limit.
 //!
 //! Run it with `bench/run.sh`, which builds everything with optimization first.
 
@@ -31,7 +32,8 @@ struct Args {
     /// Only the scenarios whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
-    /// A Kafka cluster; without it a broker is embedded in this process (not in the one under test).
+    /// A Kafka cluster; without it a broker is embedded in this process (not in the one under
+    /// test).
     #[arg(long, env = "MILLRACE_TEST_KAFKA")]
     kafka: Option<String>,
     /// Python with `duckdb`, for the scan beside ours.

@@ -21,7 +21,8 @@ const SHOWS_UP: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct Admin {
     admin: Arc<AdminClient<Talk>>,
-    /// Asks for metadata: only a consumer can do so without creating the topic on clusters that allow it.
+    /// Asks for metadata: only a consumer can do so without creating the topic on clusters that
+    /// allow it.
     reader: Arc<BaseConsumer<DefaultConsumerContext>>,
 }
 
@@ -36,12 +37,7 @@ impl Admin {
         Ok(Self { admin: Arc::new(admin), reader: Arc::new(config.create().map_err(refused)?) })
     }
 
-    /// Creates the topic unless it is there; returns how many partitions it has, which for a topic that
-    /// was there need not be `partitions`.
-    pub async fn ensure_topic(&self, name: &str, partitions: i32) -> Result<i32, BusError> {
-        if let Some(count) = self.partitions(name).await? {
-            return Ok(count);
-        }
+    async fn create(&self, name: &str, partitions: i32) -> Result<(), BusError> {
         // -1 is the broker's default replication; the embedded broker has no use for another.
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
@@ -53,16 +49,43 @@ impl Admin {
                 Err((_, code)) => return Err(BusError::of_code(what(), code)),
             }
         }
+        Ok(())
+    }
+
+    /// Creates the topic unless it is there; returns how many partitions it has, which for a topic
+    /// that was there need not be `partitions`.
+    pub async fn ensure_topic(&self, name: &str, partitions: i32) -> Result<i32, BusError> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            if let Some(count) = self.partitions(name).await? {
-                return Ok(count);
-            }
+            // Trying again is safe, and needed: a broker may refuse one of several topics created
+            // at once, and a new topic shows up after a moment.
+            let failed = match self.create_if_missing(name, partitions).await {
+                Ok(Some(count)) => return Ok(count),
+                Ok(None) => {
+                    let what = format!("create topic {name} with {partitions} partitions");
+                    BusError::retry(what, "it was created but does not show up")
+                }
+                Err(error @ BusError::Retry { .. }) => error,
+                Err(error) => return Err(error),
+            };
             if tokio::time::Instant::now() > deadline {
-                return Err(BusError::retry(what(), "it was created but does not show up"));
+                return Err(failed);
             }
+            tracing::debug!(target: "kafka", error = %failed, "trying again");
             tokio::time::sleep(SHOWS_UP).await;
         }
+    }
+
+    async fn create_if_missing(
+        &self,
+        name: &str,
+        partitions: i32,
+    ) -> Result<Option<i32>, BusError> {
+        if let Some(count) = self.partitions(name).await? {
+            return Ok(Some(count));
+        }
+        self.create(name, partitions).await?;
+        self.partitions(name).await
     }
 
     /// How many partitions the topic has; `None` when there is no such topic.

@@ -42,8 +42,8 @@ pub struct FetchLimits {
 pub trait Rebalance: Send + Sync {
     /// These are ours now; each delivers nothing before [`Consumer::start_at`].
     fn assigned(&self, partitions: &[TopicPartition]);
-    /// These go to somebody else when this returns: finish with them first. Blocking is allowed, up to
-    /// the group's `max.poll.interval.ms` (5 minutes).
+    /// These go to somebody else when this returns: finish with them first. Blocking is allowed, up
+    /// to the group's `max.poll.interval.ms` (5 minutes).
     fn revoked(&self, partitions: &[TopicPartition]);
     /// These are already somebody else's: whatever is not committed is theirs to do again.
     fn lost(&self, partitions: &[TopicPartition]);
@@ -61,18 +61,19 @@ enum Membership {
 /// Reads topics. Partitions are announced to a [`Rebalance`] listener, started with
 /// [`start_at`](Self::start_at), and delivered by [`poll`](Self::poll).
 ///
-/// It is a blocking client for one thread. Dropping a group member leaves the group, which announces its
-/// partitions as revoked first.
+/// It is a blocking client for one thread. Dropping a group member leaves the group, which
+/// announces its partitions as revoked first.
 pub struct Consumer {
     native: Native,
-    /// Asks where logs begin and end, over a connection of its own: on the reader's, a question waits
-    /// behind the fetch that is waiting for records, a tenth of a second for every partition.
+    /// Asks where logs begin and end, over a connection of its own: on the reader's, a question
+    /// waits behind the fetch that is waiting for records, a tenth of a second for every partition.
     asker: OnceCell<BaseConsumer<Context>>,
     config: ClientConfig,
     membership: Membership,
     slots: Slots,
-    /// What the library fetches. In a group, a stopped partition stays here, paused: letting go of it
-    /// while a revocation waits in the queue would confirm that revocation before its listener ran.
+    /// What the library fetches. In a group, a stopped partition stays here, paused: letting go of
+    /// it while a revocation waits in the queue would confirm that revocation before its listener
+    /// ran.
     fetched: HashSet<TopicPartition>,
     paused: HashSet<TopicPartition>,
     /// Partitions whose fetch offset is not in the log.
@@ -100,8 +101,8 @@ impl Consumer {
         Ok(consumer)
     }
 
-    /// The only reader of `topics`: the first `poll` that reaches the broker announces every partition as
-    /// assigned, later ones announce partitions and topics that were added.
+    /// The only reader of `topics`: the first `poll` that reaches the broker announces every
+    /// partition as assigned, later ones announce partitions and topics that were added.
     pub fn alone(
         settings: &KafkaSettings,
         limits: FetchLimits,
@@ -147,9 +148,9 @@ impl Consumer {
 
     /// Starts delivering `tp` at `at`, or at the start of the log for `None`; returns that offset.
     ///
-    /// If retention deleted `at`, reading starts at the start of the log and the first batch's range still
-    /// begins at `at`, so that the missing offsets show up as a gap. An `at` beyond the end of the log is
-    /// refused: the topic was truncated or is another one of the same name.
+    /// If retention deleted `at`, reading starts at the start of the log and the first batch's
+    /// range still begins at `at`, so that the missing offsets show up as a gap. An `at` beyond the
+    /// end of the log is refused: the topic was truncated or is another one of the same name.
     pub fn start_at(
         &mut self,
         tp: &TopicPartition,
@@ -232,8 +233,9 @@ impl Consumer {
 
     /// Takes what is there, waiting up to `timeout` for the first record; empty when nothing came.
     ///
-    /// Calls the [`Rebalance`] listener when partitions move. Failures the library recovers from by itself
-    /// are logged and counted (see [`hiccups`](Self::hiccups)); an error means this consumer is done.
+    /// Calls the [`Rebalance`] listener when partitions move. Failures the library recovers from by
+    /// itself are logged and counted (see [`hiccups`](Self::hiccups)); an error means this consumer
+    /// is done.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<RawBatch>, BusError> {
         let deadline = Instant::now() + timeout;
         self.look_out();
@@ -332,7 +334,8 @@ impl Consumer {
         }
     }
 
-    /// Moves partitions whose offset is gone to the start of the log; the gap shows in the next range.
+    /// Moves partitions whose offset is gone to the start of the log; the gap shows in the next
+    /// range.
     fn replace_displaced(&mut self) -> Result<(), BusError> {
         for tp in std::mem::take(&mut self.displaced) {
             let Some(position) = self.slots.position(&tp) else { continue };
@@ -376,8 +379,8 @@ impl Consumer {
         partitions.iter().filter(|tp| self.fetched.contains(tp)).cloned().collect()
     }
 
-    /// Offsets between the position and the end of the log, per started partition. The end is the one of
-    /// the last fetch, or of `start_at` if nothing was fetched yet.
+    /// Offsets between the position and the end of the log, per started partition. The end is the
+    /// one of the last fetch, or of `start_at` if nothing was fetched yet.
     pub fn lag(&self) -> Vec<(TopicPartition, u64)> {
         self.slots
             .iter()

@@ -1,13 +1,13 @@
 //! A Kafka-protocol broker inside this process, on a local folder.
 //!
 //! ```text
-//!  listener ─► routes ─┬► requests: produce, fetch, list offsets, producer ids ─► store ─► log (files)
-//!                      ├► coordinator: join, sync, heartbeat, leave ────────────► group (memory)
-//!                      └► tansu: topics, metadata, group offsets ───────────────► slatedb
+//!  listener ─► routes ─┬► requests: produce, fetch, offsets, producer ids ─► store ─► log (files)
+//!                      ├► coordinator: join, sync, heartbeat, leave ──────► group (memory)
+//!                      └► tansu: topics, metadata, group offsets ─────────► slatedb
 //! ```
 //!
-//! tansu speaks the protocol. Records and group members are not left to it: its stores lose records when
-//! reading starts inside a batch, its coordinator loses members. See `docs/decisions/0001`.
+//! tansu speaks the protocol. Records and group members are not left to it: its stores lose records
+//! when reading starts inside a batch, its coordinator loses members. See `docs/decisions/0001`.
 
 mod batch;
 mod coordinator;
@@ -18,6 +18,7 @@ mod producers;
 mod requests;
 mod routes;
 mod store;
+mod topics;
 
 use std::fs::{File, TryLockError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,16 +40,17 @@ use crate::BusError;
 use coordinator::Groups;
 use store::Store;
 
-/// Threads of the broker's own runtime: a consumer that blocks the caller's threads cannot stall it.
+/// Threads of the broker's own runtime: a consumer that blocks the caller's threads cannot stall
+/// it.
 const THREADS: usize = 2;
 /// A write is acknowledged after the flush that made it durable; flushes are this far apart.
 const FLUSH_EVERY: Duration = Duration::from_millis(5);
 
 /// A running broker.
 ///
-/// It has its own runtime. [`stop`](Self::stop) closes connections, then the store, then the lock on the
-/// folder is released. Dropping it instead is a crash as far as the store is concerned: everything
-/// acknowledged is there at the next start.
+/// It has its own runtime. [`stop`](Self::stop) closes connections, then the store, then the lock
+/// on the folder is released. Dropping it instead is a crash as far as the store is concerned:
+/// everything acknowledged is there at the next start.
 pub struct EmbeddedBroker {
     address: SocketAddr,
     stopping: CancellationToken,
@@ -58,7 +60,8 @@ pub struct EmbeddedBroker {
 }
 
 impl EmbeddedBroker {
-    /// Starts on `dir`, which is created if need be, and listens on `listen`; port 0 picks a free one.
+    /// Starts on `dir`, which is created if need be, and listens on `listen`; port 0 picks a free
+    /// one.
     pub async fn start(dir: &Path, listen: SocketAddr) -> Result<Self, BusError> {
         let lock = lock(dir)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

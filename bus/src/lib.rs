@@ -1,13 +1,13 @@
 //! Kafka, seen as batches per partition stamped with their positions.
 //!
 //! ```text
-//!  topics ──► Consumer::poll ──► RawBatch { tp, range, records }      (router, processors)
-//!  Outgoing ──► Producer ──► topics, acknowledged by all replicas     (emitters, ingest, Kafka sink)
+//!  topics ──► Consumer::poll ──► RawBatch { tp, range, records }    (router, processors)
+//!  Outgoing ──► Producer ──► topics, acknowledged by all replicas   (emitters, ingest, sinks)
 //!  no cluster at hand? EmbeddedBroker: the Kafka protocol on a local folder
 //! ```
 //!
-//! Duty: talk to Kafka, real or embedded, through one client library; say exactly which offsets a batch
-//! accounts for; keep prefetched bytes under a limit; hand over partitions in a rebalance.
+//! Duty: talk to Kafka, real or embedded, through one client library; say exactly which offsets a
+//! batch accounts for; keep prefetched bytes under a limit; hand over partitions in a rebalance.
 //!
 //! Invariants: per partition the range of each batch starts where the one before ended; a partition
 //! delivers nothing between its assignment and `start_at`; this room never decides where reading

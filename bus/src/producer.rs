@@ -27,8 +27,8 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long `send` waits before it tries a full queue again.
 const FULL_QUEUE: Duration = Duration::from_millis(2);
 
-/// The library counts keys and values only; counting records as well keeps small ones, which cost it
-/// some 300 bytes more each, within the limit.
+/// The library counts keys and values only; counting records as well keeps small ones, which cost
+/// it some 300 bytes more each, within the limit.
 const RECORD_BYTES: usize = 400;
 
 /// How much a producer holds and waits.
@@ -81,8 +81,8 @@ pub enum EnqueueError {
     Send(#[from] SendError),
 }
 
-/// Appends records: idempotent, `acks=all`, zstd. Clones share the connection; each clone keeps its own
-/// account of what it enqueued, for [`drained`](Self::drained).
+/// Appends records: idempotent, `acks=all`, zstd. Clones share the connection; each clone keeps its
+/// own account of what it enqueued, for [`drained`](Self::drained).
 ///
 /// Records still queued when the last clone is dropped are given up.
 pub struct Producer {
@@ -133,8 +133,8 @@ impl Producer {
         self.shared.enqueue(record, ticket).inspect_err(|_| self.tracker.taken_back())
     }
 
-    /// Waits until everything enqueued through this clone is acknowledged or given up; the first failure
-    /// since the last call, if any.
+    /// Waits until everything enqueued through this clone is acknowledged or given up; the first
+    /// failure since the last call, if any.
     pub async fn drained(&self) -> Result<(), SendError> {
         self.tracker.drained().await
     }
@@ -169,8 +169,8 @@ impl Shared {
         }
     }
 
-    /// A producer with a fatal error (its sequence numbers no longer fit the broker's) takes no more
-    /// records; a new one starts with a new identity.
+    /// A producer with a fatal error (its sequence numbers no longer fit the broker's) takes no
+    /// more records; a new one starts with a new identity.
     fn replace(&self, broken: &Live) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&live, broken) {

@@ -1,4 +1,5 @@
-//! How to reach a cluster: addresses, and client properties that are checked, resolved and never shown.
+//! How to reach a cluster: addresses, and client properties that are checked, resolved and never
+//! shown.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,7 +54,8 @@ const MECHANISMS: &[&str] = &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
 pub struct KafkaSettings {
     /// `host:port`, comma separated.
     pub bootstrap: String,
-    /// Client properties: `security.protocol`, `sasl.*`, `ssl.*`, `client.id` and a few more. A value
+    /// Client properties: `security.protocol`, `sasl.*`, `ssl.*`, `client.id` and a few more. A
+    /// value
     /// `env:NAME` or `file:PATH` is read from there when a client starts.
     pub properties: BTreeMap<String, String>,
 }

@@ -1,4 +1,5 @@
-//! Offsets without a record show up as gaps. The embedded log has none: it refuses what would make them.
+//! Offsets without a record show up as gaps. The embedded log has none: it refuses what would make
+//! them.
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
 

@@ -57,8 +57,8 @@ pub(crate) struct StoreArgs {
     /// Folder of everything the platform keeps.
     #[arg(long, default_value = "./millrace-data", value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// Object store of the tables: `file:///…` or `s3://bucket/prefix` (credentials, region and endpoint
-    /// from the usual AWS_… variables). Default: `tables` in the data folder.
+    /// Object store of the tables: `file:///…` or `s3://bucket/prefix` (credentials, region and
+    /// endpoint from the usual AWS_… variables). Default: `tables` in the data folder.
     #[arg(long, value_name = "URL", env = "MILLRACE_STORE")]
     pub(crate) store: Option<Url>,
 }
@@ -77,8 +77,8 @@ pub(crate) struct KafkaArgs {
     /// Use this Kafka cluster instead of the embedded broker.
     #[arg(long, value_name = "HOST:PORT[,…]", env = "MILLRACE_KAFKA")]
     pub(crate) kafka: Option<String>,
-    /// Option of the Kafka client, such as `security.protocol=sasl_ssl`; a value of the form `env:NAME`
-    /// or `file:PATH` is read from there, which keeps secrets off the command line.
+    /// Option of the Kafka client, such as `security.protocol=sasl_ssl`; a value of the form
+    /// `env:NAME` or `file:PATH` is read from there, which keeps secrets off the command line.
     #[arg(long = "kafka-property", value_name = "NAME=VALUE")]
     pub(crate) properties: Vec<String>,
 }

@@ -77,7 +77,8 @@ impl Parts {
             budget: self.budget.clone(),
             stall_after: STALL_AFTER,
             release_patience: RELEASE_PATIENCE,
-            // A zombie learns within a session that its partitions are gone, and must not win them back.
+            // A zombie learns within a session that its partitions are gone, and must not win them
+            // back.
             fenced_wait: work.session_timeout,
             clock: Arc::clone(&self.clock),
             probe: Arc::clone(&self.probe),

@@ -1,4 +1,5 @@
-//! `millrace dead-letters`: look at refused events, and send them again to the routes that refused them.
+//! `millrace dead-letters`: look at refused events, and send them again to the routes that refused
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,7 +81,8 @@ fn batch(rows: &[DeadLetterRow]) -> anyhow::Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
-/// The letters as records for their topics: one per refused record, naming every route that refused it.
+/// The letters as records for their topics: one per refused record, naming every route that refused
+/// it.
 fn records(rows: Vec<DeadLetterRow>) -> Vec<Outgoing> {
     let mut by_place: BTreeMap<_, (DeadLetterRow, Vec<String>)> = BTreeMap::new();
     for row in rows {

@@ -1,7 +1,7 @@
 //! The one binary: reads the command line, runs the command, turns errors into an exit code.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the answer is "no" (manifests with mistakes, an audit
-//! that does not add up).
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the answer is "no" (manifests with mistakes, an
+//! audit that does not add up).
 
 mod audit;
 mod cli;

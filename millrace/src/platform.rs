@@ -1,4 +1,5 @@
-//! The platform in one process: broker, router, HTTP API; what starts in which order and how it stops.
+//! The platform in one process: broker, router, HTTP API; what starts in which order and how it
+//! stops.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ use crate::{fault, store};
 
 /// How long the router gets to commit what it has when the process is told to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-/// The router reports its lag a few times a second; a quiet shorter than that may have been seen before
-/// the last record came.
+/// The router reports its lag a few times a second; a quiet shorter than that may have been seen
+/// before the last record came.
 const LEAST_QUIET: Duration = Duration::from_millis(500);
 /// Of the memory, what requests in flight may hold.
 const INGEST_SHARE: usize = 8;
@@ -96,8 +97,8 @@ impl ops::Readiness for Watch {
             missing.push("a thread of the router died".into());
         }
         missing.extend(status.broker.map(|why| format!("the log: {why}")));
-        // A failing sink does not make the process unready: the other routes work, and a restart of the
-        // process would not heal the sink. It shows in the status and in the metrics.
+        // A failing sink does not make the process unready: the other routes work, and a restart of
+        // the process would not heal the sink. It shows in the status and in the metrics.
         if missing.is_empty() { Ok(()) } else { Err(missing) }
     }
 }
@@ -109,8 +110,8 @@ impl ops::Status for Watch {
     }
 }
 
-/// A running platform. Stops in this order: HTTP (requests in flight are answered), router (every route
-/// commits), broker.
+/// A running platform. Stops in this order: HTTP (requests in flight are answered), router (every
+/// route commits), broker.
 pub(crate) struct Platform {
     pub(crate) parts: Parts,
     pub(crate) producer: Producer,
@@ -172,8 +173,8 @@ impl Platform {
         self.router.status()
     }
 
-    /// Returns when every record of the log has been committed by every route for `quiet` (and at least
-    /// [`LEAST_QUIET`]), or with an error when the router died.
+    /// Returns when every record of the log has been committed by every route for `quiet` (and at
+    /// least [`LEAST_QUIET`]), or with an error when the router died.
     pub(crate) async fn idle(&self, quiet: Duration) -> anyhow::Result<()> {
         let mut since = None;
         loop {
@@ -183,7 +184,8 @@ impl Platform {
             if status.caught_up() {
                 let (since, reports) = *since.get_or_insert((now, status.reports));
                 let quiet_for = now.saturating_sub(since);
-                // The reader must have looked twice meanwhile: it may be held up, and its report old.
+                // The reader must have looked twice meanwhile: it may be held up, and its report
+                // old.
                 if quiet_for >= quiet.max(LEAST_QUIET) && status.reports >= reports + 2 {
                     return Ok(());
                 }

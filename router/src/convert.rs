@@ -86,7 +86,8 @@ impl Converter {
                 || self.headers.takes(&self.route, raw.headers(row)))
     }
 
-    /// The decoded rows from `first_row` on that the header filter takes, without a copy when all are.
+    /// The decoded rows from `first_row` on that the header filter takes, without a copy when all
+    /// are.
     fn taken(
         &self,
         raw: &RawBatch,

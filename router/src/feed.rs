@@ -1,8 +1,10 @@
-//! Who feeds a route, per partition, and from where: the seam between the shared reader and a route's own.
+//! Who feeds a route, per partition, and from where: the seam between the shared reader and a
+//! route's own.
 //!
-//! Every (route, partition) is fed by nobody, by the shared reader, or by the route's catch-up reader.
-//! A hand-over from the catch-up reader happens only when it has sent everything the shared reader has
-//! already passed, so no offset is skipped; a route drops what it already has, so none counts twice.
+//! Every (route, partition) is fed by nobody, by the shared reader, or by the route's catch-up
+//! reader. A hand-over from the catch-up reader happens only when it has sent everything the shared
+//! reader has already passed, so no offset is skipped; a route drops what it already has, so none
+//! counts twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -181,8 +183,9 @@ impl Feed {
         self.entries().get(tp).is_some_and(|e| e.source == Source::Main)
     }
 
-    /// The shared reader passes a batch: sends it if it is the one that feeds, and moves on either way.
-    /// A route that is passed by without room for the batch is fed by its own reader from here on.
+    /// The shared reader passes a batch: sends it if it is the one that feeds, and moves on either
+    /// way. A route that is passed by without room for the batch is fed by its own reader from here
+    /// on.
     pub(crate) fn pass(&self, shared: &Arc<Shared>, room: Option<Room>) {
         let (tp, range) = (shared.raw.tp(), shared.raw.range());
         let mut entries = self.entries();
@@ -208,7 +211,8 @@ impl Feed {
         behind.map(|(tp, e)| (tp.clone(), e.claim, e.sent)).collect()
     }
 
-    /// The catch-up reader sends a batch of `claim`; hands over when it has reached the shared reader.
+    /// The catch-up reader sends a batch of `claim`; hands over when it has reached the shared
+    /// reader.
     /// `false`: it must not read this partition any more.
     pub(crate) fn catch_up(&self, shared: &Arc<Shared>, claim: u64, room: Room) -> bool {
         let (tp, range) = (shared.raw.tp(), shared.raw.range());

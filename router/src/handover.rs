@@ -1,4 +1,5 @@
-//! Partitions coming and going: tells every route of the topic, and waits for commits before they go.
+//! Partitions coming and going: tells every route of the topic, and waits for commits before they
+//! go.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -97,7 +98,8 @@ impl Handover {
         }
         let all = async { tokio::time::timeout(self.patience, join_all(waits)).await };
         if self.runtime.block_on(all).is_err() {
-            // Safe: the next owner's epoch fences off whatever the slow route still tries to commit.
+            // Safe: the next owner's epoch fences off whatever the slow route still tries to
+            // commit.
             warn!(?partitions, "a route did not commit in time; its rows will be read again");
         }
         let mut changes = self.changes();

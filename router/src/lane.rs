@@ -1,4 +1,5 @@
-//! The shared reader: one thread that polls, decodes once per topic, and passes batches to every route.
+//! The shared reader: one thread that polls, decodes once per topic, and passes batches to every
+//! route.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use crate::status::Board;
 const POLL: Duration = Duration::from_millis(100);
 /// The same while a route has no room: it is looked at again soon.
 const POLL_STUCK: Duration = Duration::from_millis(5);
-/// How long the whole lane waits for room in one route's queue before it goes on without it. Pausing a
-/// partition throws away what was prefetched, so a short wait is cheaper.
+/// How long the whole lane waits for room in one route's queue before it goes on without it.
+/// Pausing a partition throws away what was prefetched, so a short wait is cheaper.
 const ROOM_PATIENCE: Duration = Duration::from_millis(200);
 /// Pause before a broken connection is built anew.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -123,7 +124,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Drops what is left of partitions that went, so that nothing of it meets their next life here.
+    /// Drops what is left of partitions that went, so that nothing of it meets their next life
+    /// here.
     fn forget_gone(&self, reading: &mut Reading) {
         let gone = std::mem::take(&mut self.handover.changes().gone);
         for tp in &gone {

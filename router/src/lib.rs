@@ -4,12 +4,12 @@
 //!  topics ─► lane (thread: poll, decode once) ─┬─ Feed ─► route (thread: filter, project) ─► Sink
 //!                 ▲                            └─ Feed ─► route                            ─► Sink
 //!                 │ handover (rebalance)           ▲
-//!                                                  └─ catchup (thread, only while a route is behind)
+//!                                                  └─ catchup (thread, while a route is behind)
 //! ```
 //!
-//! Invariants: a route is fed every offset from its ledger on, in order, and drops what it has; a route
-//! whose sink stalls or fails never holds up another for good; what waits is bounded by the budget; a
-//! partition goes only after its routes committed or dropped what they had written of it.
+//! Invariants: a route is fed every offset from its ledger on, in order, and drops what it has; a
+//! route whose sink stalls or fails never holds up another for good; what waits is bounded by the
+//! budget; a partition goes only after its routes committed or dropped what they had written of it.
 //!
 //! Must not know: jobs, the HTTP API, which sinks exist.
 

@@ -62,8 +62,9 @@ impl RoutePlan {
     /// Compiles `filter` (an SQL condition) and `select` (an SQL select list) against `stream`.
     ///
     /// # Errors
-    /// Says line, column and what to write instead when the text does not parse, names an unknown column,
-    /// or uses what a route cannot: aggregates, subqueries, functions that are not deterministic.
+    /// Says line, column and what to write instead when the text does not parse, names an unknown
+    /// column, or uses what a route cannot: aggregates, subqueries, functions that are not
+    /// deterministic.
     pub fn compile(
         stream: &StreamSchema,
         filter: Option<&str>,

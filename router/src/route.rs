@@ -1,4 +1,5 @@
-//! One route: claims its partitions, converts and writes what it is fed, commits when the policy says so.
+//! One route: claims its partitions, converts and writes what it is fed, commits when the policy
+//! says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -223,7 +224,8 @@ impl RouteTask {
             if commit {
                 self.commit(w, RollReason::Age).await;
             } else {
-                // What is written of the others goes with it: they are read again from their ledgers.
+                // What is written of the others goes with it: they are read again from their
+                // ledgers.
                 self.sink.abort().await;
                 self.feed.stop();
                 w.unclaimed.extend(std::mem::take(&mut w.owned).into_keys());

@@ -67,7 +67,8 @@ impl Shares {
         let read = budget.limit() / READ_SHARE;
         let (least, most) = BATCH_BYTES;
         let batch_bytes = (read / (routes + 1) / 8).clamp(least, most);
-        // librdkafka keeps its own queue outside our allocator: it gets its part and is not charged.
+        // librdkafka keeps its own queue outside our allocator: it gets its part and is not
+        // charged.
         let queue_bytes = (read / 4).max(1 << 20);
         let pool = budget.child("read", read - queue_bytes.min(read / 2));
         Self {
@@ -80,7 +81,8 @@ impl Shares {
 }
 
 impl Router {
-    /// Starts `routes`. Must be called within a multi-threaded tokio runtime, which carries their I/O.
+    /// Starts `routes`. Must be called within a multi-threaded tokio runtime, which carries their
+    /// I/O.
     pub fn start(settings: RouterSettings, routes: Vec<Route>) -> Result<Self, RouterError> {
         let streams = check(&routes)?;
         let settings = Arc::new(settings);

@@ -14,7 +14,8 @@ use crate::mistake::SqlMistake;
 /// Lines put before the list to make it a statement.
 pub(crate) const PREFIX_LINES: usize = 1;
 
-/// A context with DataFusion's functions and no table, which records where in the text things stand.
+/// A context with DataFusion's functions and no table, which records where in the text things
+/// stand.
 pub(crate) fn context() -> SessionContext {
     let mut config = SessionConfig::new();
     config.options_mut().sql_parser.collect_spans = true;

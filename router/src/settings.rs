@@ -35,7 +35,8 @@ pub struct RouterSettings {
     pub budget: Budget,
     /// A route that blocks others on its topic for this long is fed by a reader of its own.
     pub stall_after: Duration,
-    /// How long a hand-over waits for routes to commit before the partitions are given up uncommitted.
+    /// How long a hand-over waits for routes to commit before the partitions are given up
+    /// uncommitted.
     pub release_patience: Duration,
     /// How long a route that lost its partition to another writer waits before it claims again.
     pub fenced_wait: Duration,

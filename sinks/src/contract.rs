@@ -138,7 +138,8 @@ pub struct SinkBatch {
 /// Why a sink refused, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The destination failed for now. Data written since the last commit may be lost from the sink:
+    /// The destination failed for now. Data written since the last commit may be lost from the
+    /// sink:
     /// `claim` again and feed from the ledger.
     #[error("{what}: {source}")]
     Retry {
@@ -179,8 +180,9 @@ impl SinkError {
 
 /// A destination of one route.
 ///
-/// The owner calls `claim` for the partitions it was given, `write` with contiguous ranges in offset
-/// order per partition, and `commit` when its rolling policy says so. After `Err` from `write` or
+/// The owner calls `claim` for the partitions it was given, `write` with contiguous ranges in
+/// offset order per partition, and `commit` when its rolling policy says so. After `Err` from
+/// `write` or
 /// `commit` the sink holds nothing uncommitted: the owner claims again and feeds from the ledger.
 #[async_trait]
 pub trait Sink: Send {
@@ -190,7 +192,8 @@ pub trait Sink: Send {
         partitions: &[TopicPartition],
     ) -> Result<Vec<(TopicPartition, Ledger)>, SinkError>;
 
-    /// Stops writing `partitions`. Everything uncommitted of them must have been committed or dropped.
+    /// Stops writing `partitions`. Everything uncommitted of them must have been committed or
+    /// dropped.
     async fn release(&mut self, partitions: &[TopicPartition]);
 
     /// Takes rows. They are durable only after `commit`. Waits while the sink's memory is used up.
@@ -199,8 +202,8 @@ pub trait Sink: Send {
     /// Bytes written since the last commit, as the destination will count them (estimate).
     fn pending_bytes(&self) -> usize;
 
-    /// Makes everything written so far durable together with its offsets; returns the new ledgers of
-    /// the partitions that moved.
+    /// Makes everything written so far durable together with its offsets; returns the new ledgers
+    /// of the partitions that moved.
     async fn commit(&mut self) -> Result<Vec<(TopicPartition, Ledger)>, SinkError>;
 
     /// Drops everything since the last commit.

@@ -40,8 +40,8 @@ pub trait LedgerBook: Send + Sync {
         partitions: &[TopicPartition],
     ) -> Result<Vec<(TopicPartition, Ledger)>, SinkError>;
 
-    /// Applies all `moves` or none and returns the new ledgers. A move whose epoch is not the book's
-    /// is [`SinkError::Fenced`].
+    /// Applies all `moves` or none and returns the new ledgers. A move whose epoch is not the
+    /// book's is [`SinkError::Fenced`].
     async fn advance(
         &self,
         route: &RouteName,

@@ -37,13 +37,14 @@ pub struct KafkaDeliverySettings {
 /// Appends rows to a topic with an idempotent producer.
 ///
 /// Raw records pass byte for byte: key, value, headers and timestamp. Columns become JSON objects.
-/// Every record carries its event id in header `ce_id`, which is the same however often the record is
-/// repeated, so that consumers can tell repetitions:
+/// Every record carries its event id in header `ce_id`, which is the same however often the record
+/// is repeated, so that consumers can tell repetitions:
 ///
 /// | rows | `ce_id` | `millrace-row` |
 /// |---|---|---|
 /// | raw | as it came; if it had none, `topic/partition/offset` of the source | – |
-/// | columns | the id column; without one, the same as `millrace-row` | `route/topic/partition/row` |
+/// | columns | the id column; without one, the same as `millrace-row` | `route/topic/partition/row`
+/// |
 pub struct KafkaDelivery {
     settings: KafkaDeliverySettings,
     /// Dropped, with everything queued in it, when its rows must not be sent any more or when it is

@@ -1,9 +1,9 @@
 //! The `Sink` contract and every sink.
 //!
 //! ```text
-//!  router ── SinkBatch ──► Sink::write … Sink::commit ──► Delta table │ Kafka topic │ HTTP endpoint
+//!  router ── SinkBatch ──► Sink::write … Sink::commit ──► Delta table │ Kafka topic │ HTTP
 //!                                            │
-//!                                            └─ ledger: next offset, epoch and counts, in the same commit
+//!                                            └─ ledger: next offset, epoch, counts; same commit
 //! ```
 //!
 //! Invariants: offsets and data commit together; a writer whose epoch is old fails its commit; an

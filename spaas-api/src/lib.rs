@@ -11,11 +11,12 @@
 //! Duty: read and check goal state, take events over HTTP, answer SQL over the tables, say how the
 //! process is doing.
 //!
-//! Invariants: SQL reads and nothing else, and opens only the tables it names; a manifest is accepted
-//! whole or refused with every mistake listed; an event is acknowledged only after the log has it.
+//! Invariants: SQL reads and nothing else, and opens only the tables it names; a manifest is
+//! accepted whole or refused with every mistake listed; an event is acknowledged only after the log
+//! has it.
 //!
-//! Must not know: operator internals, the router, concrete sinks. What it needs of them comes in as a
-//! trait: [`SqlCheck`] (compile a route's SQL), [`TableSource`] (open a table).
+//! Must not know: operator internals, the router, concrete sinks. What it needs of them comes in as
+//! a trait: [`SqlCheck`] (compile a route's SQL), [`TableSource`] (open a table).
 
 pub mod ingest;
 pub mod ops;

@@ -57,8 +57,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of the stable, machine-readable `kind` (kebab-case) with a `title` that is the same
-    /// for every occurrence.
+    /// A problem of the stable, machine-readable `kind` (kebab-case) with a `title` that is the
+    /// same for every occurrence.
     pub fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
         Self {
             status,

@@ -53,9 +53,10 @@ pub struct ServeSettings {
     pub max_connections: usize,
     /// Bytes a request's header may have. Default 64 KiB.
     pub max_header_bytes: usize,
-    /// Names that requests may be addressed to while only this machine can connect, beside `localhost`
-    /// and addresses. Without this check a web page could have its own name resolve to this machine
-    /// and read every table through its visitor's browser. `*` is any name. Default: none.
+    /// Names that requests may be addressed to while only this machine can connect, beside
+    /// `localhost` and addresses. Without this check a web page could have its own name resolve to
+    /// this machine and read every table through its visitor's browser. `*` is any name. Default:
+    /// none.
     pub hosts: Vec<String>,
     /// Time open requests get to finish once stopped; then they are cut. Default 10 s.
     pub shutdown_deadline: Duration,
@@ -189,11 +190,14 @@ fn http(settings: &ServeSettings) -> http1::Builder {
     http
 }
 
-/// What every request passes: a span and timing in the log (never bodies or query strings, which may
-/// hold personal data), a check of the name it is addressed to (`None`: any will do), and a limit on how
-/// long its body may stall.
+/// What every request passes: a span and timing in the log (never bodies or query strings, which
+/// may hold personal data), a check of the name it is addressed to (`None`: any will do), and a
+/// limit on how long its body may stall.
 fn layers(app: Router, stall: Duration, hosts: Option<Vec<String>>) -> Router {
-    let span = |request: &Request| tracing::debug_span!("http", method = %request.method(), path = request.uri().path());
+    let span = |request: &Request| {
+        let (method, path) = (request.method(), request.uri().path());
+        tracing::debug_span!("http", %method, path)
+    };
     let guard = move |request: Request| {
         let known = hosts.as_ref().is_none_or(|hosts| is_known(request.headers(), hosts));
         let request = request.map(|body| Body::new(TimeoutBody::new(stall, body)));

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use crate::tidy::repository;
 
 /// The binary to test: `MILLRACE_BIN`, or the one beside the test, built when it is missing or
-/// older than its sources; `cargo test --workspace` has built it already, for the tests in `millrace/`.
+/// older than its sources; `cargo test --workspace` has built it already, for the tests in
+/// `millrace/`.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -29,9 +30,9 @@ pub fn millrace_binary() -> &'static Path {
     })
 }
 
-/// Cargo as a shell would run it. What the outer cargo told this test about itself (`CARGO_MANIFEST_DIR`
-/// and the like) would make build scripts run again, here and then in the next outer cargo, and with
-/// them half of the dependencies.
+/// Cargo as a shell would run it. What the outer cargo told this test about itself
+/// (`CARGO_MANIFEST_DIR` and the like) would make build scripts run again, here and then in the
+/// next outer cargo, and with them half of the dependencies.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     for (name, _) in std::env::vars_os() {

@@ -75,7 +75,10 @@ async fn emit_sends_a_file_and_says_which_lines_it_could_not() -> Result<()> {
         events.iter().map(|e| String::from_utf8_lossy(&e.value).into_owned()).collect();
     lines.insert(17, "not an event".into());
     std::fs::write(site.path("events.ndjson"), lines.join("\n"))?;
-    let output = site.run(&["emit", &name, "events.ndjson", "-f", "manifests"]).await?;
+    let mut emit = Command::new(millrace_binary());
+    emit.args(["emit", &name]).arg(site.path("events.ndjson"));
+    emit.arg("-f").arg(site.path("manifests")).arg("--data").arg(site.path("data"));
+    let output = emit.output().await?;
     ensure!(output.status.code() == Some(3), "{:?}", output.status);
     ensure!(out(&output).starts_with("500 events acknowledged"), "{}", out(&output));
     let err = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -19,8 +19,8 @@ use millrace_tests::{Site, Tables, eventually};
 const BUDGET_MIB: u64 = 48;
 const BUCKETS: u64 = 1_000;
 const EVENTS: u64 = 200_000;
-/// What the process has beside the budget: code, threads, the rows of one batch being converted, what
-/// the allocator keeps. Far below the 90 MB that pass through.
+/// What the process has beside the budget: code, threads, the rows of one batch being converted,
+/// what the allocator keeps. Far below the 90 MB that pass through.
 const BESIDE_MIB: u64 = 64;
 
 fn manifests(name: &str, stalled: &str) -> String {

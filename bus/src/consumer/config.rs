@@ -8,11 +8,13 @@ use super::FetchLimits;
 use crate::{BusError, KafkaSettings};
 
 const MIB: usize = 1 << 20;
-/// The library counts keys and values only, but a queued record costs it some 300 bytes more. Counting
-/// records as well keeps small ones within the limit; large ones meet the limit in bytes first.
+/// The library counts keys and values only, but a queued record costs it some 300 bytes more.
+/// Counting records as well keeps small ones within the limit; large ones meet the limit in bytes
+/// first.
 const RECORD_BYTES: usize = 400;
 
-/// A reader without a group. The library insists on a group id; without a subscription it never joins.
+/// A reader without a group. The library insists on a group id; without a subscription it never
+/// joins.
 pub(super) fn alone(
     settings: &KafkaSettings,
     limits: FetchLimits,
@@ -42,8 +44,9 @@ pub(super) fn group(
 }
 
 fn base(settings: &KafkaSettings, limits: FetchLimits) -> Result<ClientConfig, BusError> {
-    // An answer is counted compressed and unpacks to several times its size, whatever room the queue has:
-    // hence a small part of it. A record of the largest size brokers take by default (1 MiB) must fit.
+    // An answer is counted compressed and unpacks to several times its size, whatever room the
+    // queue has: hence a small part of it. A record of the largest size brokers take by default (1
+    // MiB) must fit.
     let answer = (limits.queue_bytes / 16).clamp(MIB + MIB / 4, 32 * MIB);
     let mut config = settings.client()?;
     config

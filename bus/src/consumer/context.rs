@@ -39,9 +39,10 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Carries out a move. Partitions that come are acknowledged but not fetched: `start_at` adds them
-    /// one by one with their offset, which is why a group consumer never has to seek right after an
-    /// assignment (that fails with "erroneous state" while the assignment is still being made).
+    /// Carries out a move. Partitions that come are acknowledged but not fetched: `start_at` adds
+    /// them one by one with their offset, which is why a group consumer never has to seek right
+    /// after an assignment (that fails with "erroneous state" while the assignment is still being
+    /// made).
     pub(super) fn moved(
         &self,
         client: &BaseConsumer<Self>,

@@ -1,8 +1,8 @@
 //! The client library's event queue, read without copies: the one place with foreign pointers.
 //!
-//! rdkafka's safe `poll` tells an end-of-partition event by its partition number alone, without topic
-//! and offset. Both are needed here: a range may only be closed at exactly the offset the library had
-//! read up to, or records still in its queue would be taken for log gaps.
+//! rdkafka's safe `poll` tells an end-of-partition event by its partition number alone, without
+//! topic and offset. Both are needed here: a range may only be closed at exactly the offset the
+//! library had read up to, or records still in its queue would be taken for log gaps.
 #![expect(unsafe_code, reason = "rdkafka's safe interface drops topic and offset of an event")]
 
 use std::ffi::{CStr, CString, c_char};
@@ -18,7 +18,8 @@ use millrace_events::{Header, Offset, RawRecord, TopicPartition};
 
 use super::context::{Change, Context};
 
-/// Identifies a partition while it is assigned: the topic handle's address and the partition number.
+/// Identifies a partition while it is assigned: the topic handle's address and the partition
+/// number.
 pub(super) type Place = (usize, i32);
 
 /// What came out of the queue.
@@ -45,15 +46,16 @@ pub(super) struct Native {
     headers: Vec<Header>,
 }
 
-// SAFETY: librdkafka's handles may be used from any thread; `Native` is not `Sync`, so only from one
-// at a time.
+// SAFETY: librdkafka's handles may be used from any thread; `Native` is not `Sync`, so only from
+// one at a time.
 unsafe impl Send for Native {}
 
 impl Native {
-    /// Takes over a consumer whose main queue is forwarded to its consumer queue (it has a group id).
+    /// Takes over a consumer whose main queue is forwarded to its consumer queue (it has a group
+    /// id).
     pub(super) fn new(client: BaseConsumer<Context>) -> Self {
-        // SAFETY: the client is alive; the call returns an owned reference to its consumer queue, which
-        // exists because the client was created with a group id.
+        // SAFETY: the client is alive; the call returns an owned reference to its consumer queue,
+        // which exists because the client was created with a group id.
         let queue = unsafe { sys::rd_kafka_queue_get_consumer(client.client().native_ptr()) };
         assert!(!queue.is_null(), "a consumer with a group id has a queue");
         Self { client, queue, headers: Vec::new() }
@@ -64,7 +66,8 @@ impl Native {
         &self.client
     }
 
-    /// Takes the next event, waiting up to `timeout`, and shows it to `visit`. `None` when there is none.
+    /// Takes the next event, waiting up to `timeout`, and shows it to `visit`. `None` when there is
+    /// none.
     pub(super) fn poll<R>(
         &mut self,
         timeout: Duration,
@@ -130,8 +133,9 @@ impl Event {
     }
 
     fn record<'a>(&'a self, headers: &'a mut Vec<Header>) -> Polled<'a> {
-        // SAFETY: a FETCH event holds at most one message, which lives as long as the event; key and
-        // payload point into it or are null; the topic handle and its name live at least as long.
+        // SAFETY: a FETCH event holds at most one message, which lives as long as the event; key
+        // and payload point into it or are null; the topic handle and its name live at least as
+        // long.
         unsafe {
             let message = sys::rd_kafka_event_message_next(self.0);
             let Some(m) = message.as_ref() else { return Polled::Noise };
@@ -153,8 +157,8 @@ impl Event {
     }
 
     fn failure<'a>(&self) -> Polled<'a> {
-        // SAFETY: not null, an ERROR event; the partition is owned and destroyed here, the string is
-        // copied before the event goes.
+        // SAFETY: not null, an ERROR event; the partition is owned and destroyed here, the string
+        // is copied before the event goes.
         unsafe {
             let error = sys::rd_kafka_event_error(self.0);
             let partition = sys::rd_kafka_event_topic_partition(self.0);

@@ -67,7 +67,8 @@ impl Slots {
         self.bytes
     }
 
-    /// Takes a record, unless its partition is not started or the record is from before the position.
+    /// Takes a record, unless its partition is not started or the record is from before the
+    /// position.
     pub(super) fn push(&mut self, place: Place, topic: &str, record: RawRecord<'_>) {
         let Some(at) = self.find(place, topic) else { return };
         let slot = &mut self.all[at];

@@ -1,7 +1,7 @@
 //! The fixed part of a Kafka record batch (message format 2), as it lies in a file.
 //!
-//! Layout: <https://kafka.apache.org/documentation/#recordbatch>. The checksum covers everything from the
-//! attributes on, so that a broker can write the base offset without touching it.
+//! Layout: <https://kafka.apache.org/documentation/#recordbatch>. The checksum covers everything
+//! from the attributes on, so that a broker can write the base offset without touching it.
 
 /// Bytes before the records.
 pub(super) const HEADER: usize = 61;

@@ -1,7 +1,7 @@
 //! Answers group requests: one lock per group, waiters woken by changes and by time.
 //!
-//! tansu's own coordinator takes a group out of its map while its store writes; a request that comes
-//! meanwhile finds no group, starts an empty one and overwrites the first.
+//! tansu's own coordinator takes a group out of its map while its store writes; a request that
+//! comes meanwhile finds no group, starts an empty one and overwrites the first.
 
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
@@ -83,8 +83,8 @@ impl Cell {
     }
 }
 
-/// The coordinator of every group. Members are kept in memory: after a restart they are told they are
-/// unknown and join again. Group offsets are kept by tansu.
+/// The coordinator of every group. Members are kept in memory: after a restart they are told they
+/// are unknown and join again. Group offsets are kept by tansu.
 #[derive(Debug, Clone)]
 pub(super) struct Groups {
     storage: StorageContainer,

@@ -1,8 +1,9 @@
-//! A consumer group as its coordinator sees it: who is in, which round, who got what. No I/O, no clock.
+//! A consumer group as its coordinator sees it: who is in, which round, who got what. No I/O, no
+//! clock.
 //!
-//! This is Kafka's classic protocol: any change of members starts a round; members notice through their
-//! heartbeat and join again; when all have, one of them (the leader) assigns the partitions and everybody
-//! fetches its share.
+//! This is Kafka's classic protocol: any change of members starts a round; members notice through
+//! their heartbeat and join again; when all have, one of them (the leader) assigns the partitions
+//! and everybody fetches its share.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -198,8 +199,8 @@ impl Group {
         Ok(())
     }
 
-    /// Time passed: drops members that are silent or late and closes a round that is complete. `true` when
-    /// that changed something.
+    /// Time passed: drops members that are silent or late and closes a round that is complete.
+    /// `true` when that changed something.
     pub(super) fn tick(&mut self, now: Instant) -> bool {
         let before = self.members.len();
         let late = matches!(self.phase, Phase::Forming { until } if now >= until);

@@ -19,7 +19,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The only broker's number.
 pub(super) const NODE: i32 = 1;
 
-/// Serves until `stopping`. Connections are then dropped: what was not acknowledged may be sent again.
+/// Serves until `stopping`. Connections are then dropped: what was not acknowledged may be sent
+/// again.
 pub(super) async fn serve(listener: TcpListener, routes: Routes, stopping: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {

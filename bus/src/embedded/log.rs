@@ -1,7 +1,7 @@
 //! One partition: an append-only file of Kafka record batches.
 //!
-//! A batch is acknowledged after `fdatasync`, so that neither SIGKILL nor a power failure takes it back. A
-//! batch torn by one of them was never acknowledged and is cut off when the file is opened.
+//! A batch is acknowledged after `fdatasync`, so that neither SIGKILL nor a power failure takes it
+//! back. A batch torn by one of them was never acknowledged and is cut off when the file is opened.
 
 use std::fs::File;
 use std::io;
@@ -66,8 +66,8 @@ impl Log {
         Ok(log)
     }
 
-    /// The batch at `at`, if it is whole. Only the last one can be torn: each was synced before the next
-    /// was written.
+    /// The batch at `at`, if it is whole. Only the last one can be torn: each was synced before the
+    /// next was written.
     fn whole_batch_at(&self, at: u64, length: u64) -> io::Result<Option<Header>> {
         let Some(header) = header_at(&self.file, at, length)? else { return Ok(None) };
         let end = at + header.bytes as u64;
@@ -150,8 +150,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Whole batches of about `max` bytes, beginning with the one that holds the offset; at least one, if
-    /// there is one.
+    /// Whole batches of about `max` bytes, beginning with the one that holds the offset; at least
+    /// one, if there is one.
     pub(super) fn read(mut self, max: usize) -> io::Result<Vec<Bytes>> {
         let Some(first) = self.find(|header, offset| header.next > offset)? else {
             return Ok(Vec::new());

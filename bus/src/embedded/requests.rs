@@ -257,8 +257,8 @@ impl Service<(), ListOffsetsRequest> for Records {
 }
 
 impl Records {
-    /// Timestamp and offset. By timestamp this is the start of the batch, which may be earlier than the
-    /// record Kafka would name but never later.
+    /// Timestamp and offset. By timestamp this is the start of the batch, which may be earlier than
+    /// the record Kafka would name but never later.
     fn offset_at(
         &self,
         topic: &Topic,

@@ -7,7 +7,8 @@ use rama::layer::Layer as _;
 use tansu_broker::Error;
 use tansu_broker::service::{coordinator, storage};
 use tansu_sans_io::{
-    ApiKey as _, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
+    ApiKey as _, CreateTopicsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
+    ProduceRequest,
 };
 use tansu_service::{FrameRequestLayer, FrameRouteService};
 use tansu_storage::StorageContainer;
@@ -15,6 +16,7 @@ use tansu_storage::StorageContainer;
 use super::coordinator::Groups;
 use super::requests::Records;
 use super::store::Store;
+use super::topics::Topics;
 
 /// Answers Kafka requests.
 pub(super) type Routes = FrameRouteService<(), Error>;
@@ -28,7 +30,6 @@ pub(super) fn routes(
     groups: Groups,
 ) -> Result<Routes, Error> {
     let delegated = [
-        storage::create_topics,
         storage::delete_groups,
         storage::delete_topics,
         storage::describe_cluster,
@@ -40,7 +41,12 @@ pub(super) fn routes(
         storage::metadata,
     ];
     let ours = Records(store);
+    let topics = Topics::new(tansu.clone());
     let builder = Routes::builder()
+        .with_route(
+            CreateTopicsRequest::KEY,
+            FrameRequestLayer::<CreateTopicsRequest>::new().layer(topics).boxed(),
+        )?
         .with_route(
             ProduceRequest::KEY,
             FrameRequestLayer::<ProduceRequest>::new().layer(ours.clone()).boxed(),

@@ -131,7 +131,8 @@ impl Store {
     }
 }
 
-/// A lock whose data is whole even if a holder panicked: logs and maps change in one step at the end.
+/// A lock whose data is whole even if a holder panicked: logs and maps change in one step at the
+/// end.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -55,7 +55,8 @@ async fn show(
         std::sync::Arc::new(Tables(platform.parts.warehouse.clone())),
         SqlLimits::default(),
     );
-    // What an earlier run left in the log is routed first, so that only what is missing is sent again.
+    // What an earlier run left in the log is routed first, so that only what is missing is sent
+    // again.
     platform.idle(Duration::ZERO).await?;
     let sent = feed::replay(platform, &engine, http).await?;
     report::sent(&sent);

@@ -17,8 +17,8 @@ use super::feed::Sent;
 /// Clicks per 10,000 impressions of campaign `all`, as the rows of the data set have them.
 const EXPECTED: [(&str, i64); 2] = [("bts", 42), ("random", 38)];
 
-/// Impressions and clicks meet by the impression's id: the answer is only right if no event is lost or
-/// doubled on either way in.
+/// Impressions and clicks meet by the impression's id: the answer is only right if no event is lost
+/// or doubled on either way in.
 const CLICK_THROUGH: &str = "SELECT i.policy, count(*) AS impressions, count(c.event_id) AS clicks,
        CAST(round(count(c.event_id) * 10000.0 / count(*)) AS BIGINT) AS clicks_per_10000
 FROM raw.impressions i LEFT JOIN raw.clicks c ON c.impression_id = i.event_id

@@ -66,8 +66,8 @@ impl Place {
         self.store.lock().expect("no panic").ledgers.values().copied().collect()
     }
 
-    /// Waits until the ledgers account for `events`; gives up, with the ledgers, when nothing has moved
-    /// for [`PATIENCE`].
+    /// Waits until the ledgers account for `events`; gives up, with the ledgers, when nothing has
+    /// moved for [`PATIENCE`].
     pub(crate) async fn wait_for(&self, events: u64) {
         let accounted = |l: &Ledger| l.written + l.filtered + l.dead;
         let (mut last, mut still) = (0, Duration::ZERO);
@@ -99,7 +99,8 @@ impl Place {
         }
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let one_in = self.fail_one_in.load(Ordering::SeqCst) * rarer;
-        // Scattered by a multiplicative hash: a fixed beat could hit every commit and none would pass.
+        // Scattered by a multiplicative hash: a fixed beat could hit every commit and none would
+        // pass.
         let scattered = call.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
         if one_in > 0 && scattered.is_multiple_of(one_in) {
             self.failures.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,5 @@
-//! A log that exists by arithmetic: which offset holds a row, a filtered one, a dead one or nothing.
+//! A log that exists by arithmetic: which offset holds a row, a filtered one, a dead one or
+//! nothing.
 
 use std::ops::Range;
 use std::sync::Arc;

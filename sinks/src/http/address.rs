@@ -1,4 +1,5 @@
-//! Which addresses a route may not reach unless it is allowed to: those inside the operator's network.
+//! Which addresses a route may not reach unless it is allowed to: those inside the operator's
+//! network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

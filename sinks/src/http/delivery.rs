@@ -17,10 +17,10 @@ use crate::{Records, SinkBatch, SinkError};
 ///
 /// A request carries consecutive rows of one partition and says which in `millrace-rows:
 /// topic/partition/first-last`: line `i` is row `first + i`, whichever process sends it and however
-/// often. Its `Idempotency-Key` is made of route, partition, those row numbers and the body. Requests
-/// are cut where row numbers divide by `batch_rows` and where `batch_bytes` are full, so after a crash
-/// the same rows come in the same requests with the same keys; the exceptions are the last request of
-/// each partition before the crash, if a commit or full buffers had cut it short.
+/// often. Its `Idempotency-Key` is made of route, partition, those row numbers and the body.
+/// Requests are cut where row numbers divide by `batch_rows` and where `batch_bytes` are full, so
+/// after a crash the same rows come in the same requests with the same keys; the exceptions are the
+/// last request of each partition before the crash, if a commit or full buffers had cut it short.
 ///
 /// Raw records are posted as they are and must be JSON.
 pub struct HttpDelivery {

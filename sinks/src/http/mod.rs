@@ -3,7 +3,7 @@
 //! ```text
 //!  deliver ──► Body per partition ──full, or flush──► Poster ──► POST …  (one request at a time)
 //!                                                        │
-//!                    retry: pure decision from outcome ──┘   Resolver: only addresses that are allowed
+//!                    retry: pure decision from outcome ──┘   Resolver: only allowed addresses
 //! ```
 
 mod address;

@@ -142,8 +142,8 @@ async fn answered(mut answer: Response) -> Attempt {
     let date = text(answer.headers(), DATE);
     let wait =
         text(answer.headers(), RETRY_AFTER).and_then(|after| asked_wait(&after, date.as_deref()));
-    // Reading to the end lets the connection be used again. The status alone decides: an answer that
-    // breaks off after it changes nothing.
+    // Reading to the end lets the connection be used again. The status alone decides: an answer
+    // that breaks off after it changes nothing.
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {
         body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]);

@@ -1,4 +1,5 @@
-//! Name resolution that hands out allowed addresses only, so that what was checked is what is dialled.
+//! Name resolution that hands out allowed addresses only, so that what was checked is what is
+//! dialled.
 
 use std::fmt;
 use std::future::Future;

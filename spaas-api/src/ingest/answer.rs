@@ -84,8 +84,8 @@ impl Outcome {
         self.unknown.len()
     }
 
-    /// 503 if the broker left any event open, else 202 if any was accepted (or there was none), else
-    /// 400; 413 for a single event that is too large.
+    /// 503 if the broker left any event open, else 202 if any was accepted (or there was none),
+    /// else 400; 413 for a single event that is too large.
     pub(super) fn answer(self) -> Response {
         if !self.unknown.is_empty() {
             return self.unavailable().into_response();

@@ -1,4 +1,5 @@
-//! CloudEvents 1.0: the structured envelope, the attributes of binary mode, and what both must hold.
+//! CloudEvents 1.0: the structured envelope, the attributes of binary mode, and what both must
+//! hold.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -6,8 +6,8 @@ use serde_json::from_str;
 
 use super::text::Text;
 
-/// `Err` says why `json`, one valid JSON value other than null, does not fit a column of `kind`. What
-/// fits here decodes in the router: a property test holds the two together.
+/// `Err` says why `json`, one valid JSON value other than null, does not fit a column of `kind`.
+/// What fits here decodes in the router: a property test holds the two together.
 pub(super) fn check(kind: ColumnType, json: &str) -> Result<(), String> {
     let fits = match kind {
         ColumnType::String => json.starts_with('"'),

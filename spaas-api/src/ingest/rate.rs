@@ -40,8 +40,8 @@ impl Limiter {
         if self.checks.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             self.shares.retain_recent();
         }
-        // More at once than is ever granted: waiting does not help, smaller requests do. Checked here
-        // because the limiter's own arithmetic overflows on large counts.
+        // More at once than is ever granted: waiting does not help, smaller requests do. Checked
+        // here because the limiter's own arithmetic overflows on large counts.
         if count > self.most {
             return Err(Duration::from_secs(1));
         }

@@ -30,8 +30,8 @@ impl Rate {
 pub struct IngestLimits {
     /// Bytes of a request's body, after decompression; above: 413. Default 16 MiB.
     pub max_body_bytes: usize,
-    /// Bytes of one event with its attributes; above: that event is refused (413 when it is the only
-    /// one). Default 1,000,000, which leaves room for framing under Kafka's 1 MiB.
+    /// Bytes of one event with its attributes; above: that event is refused (413 when it is the
+    /// only one). Default 1,000,000, which leaves room for framing under Kafka's 1 MiB.
     pub max_event_bytes: usize,
     /// Events of a request; above: 413. Default 10,000.
     pub max_events: usize,

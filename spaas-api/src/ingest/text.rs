@@ -1,4 +1,5 @@
-//! Pieces of JSON read without copying: texts that borrow unless escaped, scalars, the place of an error.
+//! Pieces of JSON read without copying: texts that borrow unless escaped, scalars, the place of an
+//! error.
 
 use std::borrow::Cow;
 use std::fmt;

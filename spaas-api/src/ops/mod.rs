@@ -2,7 +2,8 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `GET /metrics` | Prometheus text: everything recorded through `metrics`, [`PROCESS_METRICS`], [`BUDGET_METRICS`] |
+//! | `GET /metrics` | Prometheus text: everything recorded through `metrics`, [`PROCESS_METRICS`],
+//! [`BUDGET_METRICS`] |
 //! | `GET /healthz` | 200 while the process can answer at all |
 //! | `GET /readyz` | 200 when [`Readiness`] says so, else 503 with the reasons |
 //! | `GET /v1/status` | what [`Status`] says, as it is |

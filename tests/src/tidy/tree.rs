@@ -44,8 +44,8 @@ impl Tree {
         Ok(String::from_utf8(bytes).ok())
     }
 
-    /// The folders that a reader enters and finds files in: the top-level ones, and those of `deploy`
-    /// and `jobs`.
+    /// The folders that a reader enters and finds files in: the top-level ones, and those of
+    /// `deploy` and `jobs`.
     pub fn rooms(&self) -> BTreeSet<&str> {
         let visible = self.paths.iter().filter(|path| !path.starts_with('.'));
         let folders = visible.filter_map(|path| path.rsplit_once('/')).map(|(folder, _)| folder);
