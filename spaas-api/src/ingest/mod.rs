@@ -1,9 +1,9 @@
 //! Events over HTTP: `POST /v1/streams/{stream}/events`, acknowledged only once the log has them.
 //!
 //! ```text
-//!  headers ─► format ─► rate ─► body ─► split ─► envelope ─► door ─► record ─► Transport ─► answer
-//!             415       429     413      400      Cloud-      schema  id, key,  waits       202
-//!                               503      413      Events      400     value                 400 503
+//!  headers ► format ► rate ► body ► split ► envelope ► door ► record ► Transport ► answer
+//!            415      429    413    400     Cloud-     schema id, key, waits       202
+//!                            503    413     Events     400    value                400 503
 //! ```
 //!
 //! Bodies: CloudEvents 1.0 (structured, batch, binary mode), NDJSON, one JSON object or a list of
