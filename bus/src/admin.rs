@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, DefaultConsumerContext};
-use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use millrace_events::{Offset, TopicPartition};
 
+use crate::error::needs_an_operator;
 use crate::logging::Talk;
 use crate::{BusError, KafkaSettings};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Complaints looked at after a failed call.
+const MAX_COMPLAINTS: usize = 64;
 /// A topic just created shows up in the metadata after a moment.
 const SHOWS_UP: Duration = Duration::from_millis(50);
 
@@ -33,7 +36,8 @@ impl Admin {
         let config = settings.client()?;
         let admin = config.create_with_context(Talk).map_err(refused)?;
         let mut config = config.clone();
-        config.set("allow.auto.create.topics", "false");
+        // Without a group id the library would not let us poll, and its complaints stay unheard.
+        config.set("allow.auto.create.topics", "false").set("group.id", "millrace-admin");
         Ok(Self { admin: Arc::new(admin), reader: Arc::new(config.create().map_err(refused)?) })
     }
 
@@ -94,7 +98,8 @@ impl Admin {
         let what = format!("ask for the partitions of {topic}");
         blocking(what, move |what| {
             let metadata = reader.fetch_metadata(Some(&name), PATIENCE);
-            let metadata = metadata.map_err(|e| BusError::of(what, e))?;
+            let metadata =
+                metadata.map_err(|e| BusError::of(what, complaint(&reader).unwrap_or(e)))?;
             let Some(found) = metadata.topics().iter().find(|t| t.name() == name) else {
                 return Ok(None);
             };
@@ -130,4 +135,13 @@ async fn blocking<T: Send + 'static>(
         Ok((result, _)) => result,
         Err(error) => Err(BusError::fatal("ask Kafka", error)),
     }
+}
+
+/// What the library complained about beside the call that failed: a wrong password shows up as a
+/// connection that is not there, and only here as what it is.
+fn complaint(reader: &BaseConsumer<DefaultConsumerContext>) -> Option<KafkaError> {
+    (0..MAX_COMPLAINTS)
+        // A line of log in between polls as nothing.
+        .filter_map(|_| reader.poll(Duration::ZERO)?.err())
+        .find(|e| e.rdkafka_error_code().is_some_and(needs_an_operator))
 }

@@ -75,6 +75,7 @@ pub(crate) fn needs_an_operator(code: Code) -> bool {
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
             | Code::Authentication
+            | Code::SSL
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
             | Code::InvalidTopic
@@ -91,6 +92,7 @@ fn explain(code: Code) -> String {
         Code::GroupAuthorizationFailed => "grant this principal Read on the consumer group",
         Code::ClusterAuthorizationFailed => "grant this principal the cluster operation",
         Code::Authentication | Code::SaslAuthenticationFailed => "check the user name and password",
+        Code::SSL => "check `security.protocol`, `ssl.ca.location` and the cluster's certificate",
         Code::UnsupportedSASLMechanism => "choose a sasl.mechanism the broker offers",
         _ => "change the request or the cluster",
     };

@@ -2,6 +2,10 @@
 # Starts a single-node Apache Kafka (KRaft) and waits until it serves; prints HOST:PORT.
 #
 #   start.sh DIR [PORT]         DIR keeps data, log and pid; PORT defaults to a free one
+#
+# Beside the plain listener there is one with TLS and SASL/PLAIN: DIR/secured is its address, DIR/ca.pem the
+# certificate to trust, DIR/password the password of the user `millrace`.
+#
 #   KAFKA_VERSION               default: that of fetch.sh
 #   KAFKA_HEAP                  default: 512m
 set -euo pipefail
@@ -26,14 +30,32 @@ port="${2:-}"
 [[ -n "$port" || ! -f "$dir/address" ]] || port="$(sed 's/.*://' "$dir/address")"
 [[ -n "$port" ]] || port="$(free_port)"
 controller="$(free_port)"
+secured="$(free_port)"
 
+if [[ ! -f "$dir/ca.pem" ]]; then
+    (umask 077 && head -c 18 /dev/urandom | base64 | tr -d '/+=\n' > "$dir/password")
+    store=(-alias kafka -storetype PKCS12 -keystore "$dir/server.p12" -storepass:file "$dir/password")
+    keytool -genkeypair "${store[@]}" -keyalg RSA -keysize 2048 -validity 3650 -dname CN=127.0.0.1 \
+        -ext san=ip:127.0.0.1,dns:localhost 2>>"$dir/kafka.log"
+    keytool -exportcert -rfc "${store[@]}" > "$dir/ca.pem" 2>>"$dir/kafka.log"
+fi
+password="$(cat "$dir/password")"
+
+touch "$dir/server.properties" && chmod 600 "$dir/server.properties"
 cat > "$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$secured,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$secured
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
+ssl.keystore.type=PKCS12
+ssl.keystore.location=$dir/server.p12
+ssl.keystore.password=$password
+ssl.key.password=$password
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_millrace="$password";
 log.dirs=$dir/data
 auto.create.topics.enable=false
 num.partitions=1
@@ -59,6 +81,7 @@ fi
 nohup java "${java_options[@]}" kafka.Kafka "$dir/server.properties" >>"$dir/kafka.log" 2>&1 &
 echo $! > "$dir/pid"
 echo "127.0.0.1:$port" > "$dir/address"
+echo "127.0.0.1:$secured" > "$dir/secured"
 
 for _ in $(seq 240); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
