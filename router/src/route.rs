@@ -178,6 +178,7 @@ impl RouteTask {
         w.oldest = None;
         for (tp, ledger) in moved {
             assert!(ledger.adds_up(), "{route}: {tp}: {ledger:?} does not add up");
+            debug!(route, %tp, next = ?ledger.next, written = ledger.written, "offsets committed");
             let Some(owned) = w.owned.get_mut(&tp) else { continue };
             let count = |outcome: &'static str, now: u64, before: u64| {
                 counter!("millrace_router_events_total",
