@@ -1,0 +1,1 @@
+//! Streams from Kafka, and jobs into Delta tables and feeds.

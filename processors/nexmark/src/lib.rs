@@ -1,0 +1,1 @@
+//! Events of the Nexmark benchmark as Arrow batches, its queries, and their batch results.

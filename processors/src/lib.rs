@@ -1,0 +1,1 @@
+//! The streaming SQL engine: operators, watermarks, keyed state, checkpoints.

@@ -1,0 +1,1 @@
+//! Keyed state of operators: tables of bytes, spill, checkpoints under a fenced manifest.
