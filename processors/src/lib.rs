@@ -1,1 +1,21 @@
 //! The streaming SQL engine: operators, watermarks, keyed state, checkpoints.
+//!
+//! ```text
+//!  source tasks ─ batches, watermarks, barriers ─► chains of operators ─ exchange ─► … ─► sinks
+//!       ▲                                                │ state                           │
+//!       └── coordinator: barrier n ──────────────────────┴─► checkpoint n ─► commit n ─────┘
+//! ```
+//!
+//! Invariants: streaming = batch; a checkpoint is visible only when complete; sinks prepare before
+//! it and commit after it; a watermark never goes back.
+//!
+//! Must not know: Kafka, Delta, HTTP, where a job is launched.
+
+mod batch;
+pub mod connector;
+mod error;
+mod operator;
+
+pub use batch::{Batch, RowKind};
+pub use error::JobError;
+pub use operator::{END_OF_TIME, Micros, NO_WATERMARK, Operator, OperatorContext, Output};

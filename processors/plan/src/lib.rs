@@ -1,1 +1,30 @@
 //! SQL to a checked plan of streaming operators, and the verdict on a changed one.
+//!
+//! ```text
+//!  text ─ dialect ─► statements ─ bind (DataFusion) ─► logical plan ─ convert ─► JobPlan
+//!                                                                                  │
+//!                              EXPLAIN (text, JSON, DOT) ◄─ verdict (old, new) ◄───┘
+//! ```
+//!
+//! Duty: the dialect (a subset of Flink SQL), names, types, time semantics, stable operator ids.
+//! Invariants: a plan that comes out can run: every column number and type in it was checked; an
+//! error names line, column and cure.
+//!
+//! Must not know: how operators run, where state is kept, HTTP, launchers.
+
+mod aggregate;
+mod catalog;
+mod error;
+mod job;
+mod window;
+
+pub use aggregate::{AggregateCall, AggregateFn, AggregateFunction};
+pub use catalog::{Catalog, EventTimeDef, SinkDef, SourceDef};
+pub use error::SqlError;
+pub use job::{
+    AssignWindowsNode, Changes, DeduplicateNode, Exchange, GroupAggregateNode, Input,
+    IntervalJoinNode, JobPlan, JoinKind, LateRows, Node, NodeId, NodeKind, OperatorId, ProjectNode,
+    SinkNode, SortColumn, SourceNode, TopNNode, UnnestNode, Watermark, WindowAggregateNode,
+    WindowJoinNode, Windows,
+};
+pub use window::WindowKind;

@@ -1,1 +1,14 @@
 //! Keyed state of operators: tables of bytes, spill, checkpoints under a fenced manifest.
+//!
+//! Invariants: a checkpoint is visible only when complete; a run that was replaced cannot make one
+//! visible; a file is collected only when no manifest that may still be read names it.
+//!
+//! Must not know: what the bytes mean, SQL, how operators are scheduled.
+
+mod error;
+mod key;
+mod table;
+
+pub use error::StateError;
+pub use key::{KEY_GROUPS, Key, KeyGroup, KeyGroups, hash};
+pub use table::Table;
