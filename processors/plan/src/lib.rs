@@ -16,6 +16,7 @@ mod aggregate;
 mod catalog;
 mod error;
 mod job;
+mod sql;
 mod window;
 
 pub use aggregate::{AggregateCall, AggregateFn, AggregateFunction};
