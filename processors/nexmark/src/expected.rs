@@ -63,6 +63,11 @@ pub async fn expected(query: &str, events: &Events) -> Result<RecordBatch, Nexma
 }
 
 async fn run(sql: &str, events: &Events) -> Result<Vec<RecordBatch>, DataFusionError> {
+    context(events)?.sql(sql).await?.collect().await
+}
+
+/// DataFusion over the three flat streams, which keeps the case of names.
+pub(crate) fn context(events: &Events) -> Result<SessionContext, DataFusionError> {
     let mut config = SessionConfig::new().with_target_partitions(2);
     // Columns are called `dateTime`, and are so in Flink without quotes.
     config.options_mut().sql_parser.enable_ident_normalization = false;
@@ -74,7 +79,7 @@ async fn run(sql: &str, events: &Events) -> Result<Vec<RecordBatch>, DataFusionE
     table("person", person_schema(), &events.persons)?;
     table("auction", auction_schema(), &events.auctions)?;
     table("bid", bid_schema(), &events.bids)?;
-    context.sql(sql).await?.collect().await
+    Ok(context)
 }
 
 /// The batches with the names and types of the query's sink, column by column in order, as an

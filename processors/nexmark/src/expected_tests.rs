@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
 use super::*;
@@ -227,6 +227,35 @@ async fn the_daily_reports_count_every_bid_of_both_days() {
     let days = rows("q15", events, ["total_bidders", "rank3_auctions"]).await;
     assert_eq!(days.len(), 2);
     assert!(days.iter().all(|[total, _]| usize::try_from(*total).unwrap() <= bidders.len()));
+}
+
+/// Bids of bidder 7 for auction 3 at these times, each dearer than the one before.
+fn bids_at(times: &[i64]) -> Events {
+    let bids = concat_batches(&bid_schema(), &EVENTS.bids).unwrap().slice(0, times.len());
+    let mut columns = bids.columns().to_vec();
+    columns[0] = Arc::new(Int64Array::from(vec![3; times.len()]));
+    columns[1] = Arc::new(Int64Array::from(vec![7; times.len()]));
+    columns[2] = Arc::new(Int64Array::from_iter_values((100..).take(times.len())));
+    let times = TimestampMicrosecondArray::from(times.to_vec());
+    columns[5] = Arc::new(times.with_timezone("UTC"));
+    let bids = vec![RecordBatch::try_new(bid_schema(), columns).unwrap()];
+    Events { bids, ..Events::default() }
+}
+
+#[tokio::test]
+async fn windows_hold_their_start_and_not_their_end() {
+    let events = bids_at(&[20 * SECOND - 1, 20 * SECOND]);
+    assert_eq!(rows("q7", &events, ["price"]).await, [[100], [101]]);
+    // Six windows, of which the four that start at 12, 14, 16 and 18 s hold both bids.
+    assert_eq!(rows("q5", &events, ["num"]).await, [[1], [1], [2], [2], [2], [2]]);
+}
+
+#[tokio::test]
+async fn sessions_merge_at_the_gap_and_part_beyond_it() {
+    let events = bids_at(&[5 * SECOND, 15 * SECOND, 25 * SECOND + 1]);
+    let names = ["bid_count", "starttime", "endtime"];
+    let apart = [[1, 25 * SECOND + 1, 35 * SECOND + 1], [2, 5 * SECOND, 25 * SECOND]];
+    assert_eq!(rows("q11", &events, names).await, apart);
 }
 
 #[test]

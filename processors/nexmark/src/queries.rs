@@ -134,3 +134,7 @@ fn statistics(query: &str) -> Sink {
     let schema = Arc::new(Schema::new(fields));
     Sink { name: format!("nexmark_{query}"), schema, primary_key: keys.to_vec() }
 }
+
+#[cfg(test)]
+#[path = "queries_tests.rs"]
+mod tests;
