@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
-use crate::{AggregateCall, WindowKind};
+use crate::{AggregateCall, SqlError, WindowKind};
 
 /// Position of a node in [`JobPlan::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,10 +30,12 @@ impl fmt::Display for OperatorId {
 }
 
 /// All operators of a job, inputs before those that read them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct JobPlan {
     /// The operators in topological order; `nodes[i].id == NodeId(i)`.
     pub nodes: Vec<Node>,
+    /// What is not wrong but should be known: state that grows with the keys of an endless input.
+    pub warnings: Vec<SqlError>,
 }
 
 impl JobPlan {
@@ -148,9 +150,13 @@ pub enum NodeKind {
     /// Joins rows of the same key near to each other in event time. Output: left, right.
     IntervalJoin(IntervalJoinNode),
     /// The first n rows of each partition by an order, per window or without end.
-    /// Output: input columns, then the row number if asked for.
+    /// Output: input columns, then the row number if asked for. A changelog unless per window: by
+    /// partition when n is 1, by partition and number when that is a column of the output, else by
+    /// the key of the input, or by all columns when the input is append-only. An input that is a
+    /// changelog comes with the replaced rows.
     TopN(TopNNode),
-    /// The first or last row of each key by event time, per window or without end.
+    /// The first or last row of each key by event time, per window or without end. Output: input
+    /// columns; a changelog by key unless per window.
     Deduplicate(DeduplicateNode),
     /// Writes rows.
     Sink(SinkNode),
@@ -325,7 +331,7 @@ pub struct SortColumn {
 /// See [`NodeKind::TopN`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopNNode {
-    /// The partition.
+    /// The partition, without the columns of the window.
     pub partition: Vec<usize>,
     /// The order; rows equal in it are ranked in order of arrival.
     pub order: Vec<SortColumn>,
@@ -333,7 +339,7 @@ pub struct TopNNode {
     pub from: u64,
     /// Last row number kept.
     pub to: u64,
-    /// Whether the row number (Int64) is a column of the output.
+    /// Whether the row number is a column of the output (Int64 or UInt64, as its schema says).
     pub number: bool,
     /// `window_start` and `window_end`, when the partition is per window: rows come when it closes.
     pub window: Option<(usize, usize)>,
@@ -344,7 +350,7 @@ pub struct TopNNode {
 /// See [`NodeKind::Deduplicate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeduplicateNode {
-    /// The key.
+    /// The key, without the columns of the window.
     pub keys: Vec<usize>,
     /// The event-time column that orders the rows of a key; equal times in order of arrival.
     pub time: usize,
