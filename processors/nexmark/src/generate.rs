@@ -1,6 +1,7 @@
 //! Events of the `nexmark` crate's generator as batches of the three flat streams.
 
 use std::iter::Take;
+use std::num::NonZeroUsize;
 
 use arrow::record_batch::RecordBatch;
 use nexmark::EventGenerator;
@@ -123,10 +124,22 @@ pub struct Generator {
 impl Generator {
     /// A generator at its first event.
     pub fn new(settings: &Settings) -> Self {
-        Self {
-            source: EventGenerator::new(settings.config()).take(settings.events),
-            clock: Clock { distinct: settings.distinct_times, ..Clock::default() },
+        Self::at(settings, 0)
+    }
+
+    /// A generator that left out the first `skipped` events: every event follows from its number.
+    pub fn at(settings: &Settings, skipped: usize) -> Self {
+        let source = EventGenerator::new(settings.config());
+        let millis = |event: usize| source.clone().with_offset(event as u64).timestamp();
+        let mut clock = Clock { distinct: settings.distinct_times, ..Clock::default() };
+        // The clock counts the events of a millisecond, of which some may have been left out.
+        let current = millis(skipped);
+        let earlier = (0..skipped).rev().map(millis).take_while(|millis| *millis == current);
+        for millis in earlier {
+            clock.micros(millis);
         }
+        let left = settings.events.saturating_sub(skipped);
+        Self { source: source.with_offset(skipped as u64).take(left), clock }
     }
 
     /// The next `events` events, or those that are left, in batches of `batch_rows` rows.
@@ -147,8 +160,29 @@ impl Generator {
 }
 
 /// All events of `settings`, in batches of `batch_rows` rows (the last of a stream may be short).
+/// Every core takes a share; how many there are does not show in the result.
 pub fn generate(settings: &Settings, batch_rows: usize) -> Events {
-    Generator::new(settings).next_events(settings.events, batch_rows)
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    generate_on(cores, settings, batch_rows)
+}
+
+fn generate_on(cores: usize, settings: &Settings, batch_rows: usize) -> Events {
+    // In so many events every stream fills whole batches, and no batch crosses two shares.
+    let whole = (settings.persons + settings.auctions + settings.bids) * batch_rows.max(1);
+    let share = settings.events.div_ceil(whole).div_ceil(cores).max(1) * whole;
+    let generate = |first| Generator::at(settings, first).next_events(share, batch_rows);
+    let mut all = Events::default();
+    std::thread::scope(|scope| {
+        let shares = (0..settings.events).step_by(share);
+        let threads: Vec<_> = shares.map(|first| scope.spawn(move || generate(first))).collect();
+        for thread in threads {
+            let events = thread.join().expect("a share is generated without input or output");
+            all.persons.extend(events.persons);
+            all.auctions.extend(events.auctions);
+            all.bids.extend(events.bids);
+        }
+    });
+    all
 }
 
 /// Turns the generator's milliseconds into microseconds.

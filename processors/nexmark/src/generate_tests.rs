@@ -100,3 +100,16 @@ fn a_generator_asked_in_steps_gives_the_same_rows() {
         concat_batches(&schema, &whole.bids).unwrap()
     );
 }
+
+#[test]
+fn the_number_of_cores_does_not_show() {
+    // 20 events a millisecond, so that shares begin in the middle of one.
+    let settings = Settings { events_per_second: 20_000, base_time_ms: 0, ..small() };
+    let one = generate_on(1, &settings, 7);
+    assert_eq!(one, Generator::new(&settings).next_events(settings.events, 7));
+    for cores in [2, 3, 64] {
+        assert_eq!(generate_on(cores, &settings, 7), one, "{cores} cores");
+    }
+    let none = Settings { events: 0, ..small() };
+    assert_eq!(generate(&none, 7), Events::default());
+}
