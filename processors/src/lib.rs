@@ -15,6 +15,7 @@ mod batch;
 pub mod connector;
 mod error;
 mod operator;
+pub mod operators;
 
 pub use batch::{Batch, RowKind};
 pub use error::JobError;

@@ -1,0 +1,39 @@
+//! From a node of the plan to the operator that runs it.
+
+use arrow::datatypes::SchemaRef;
+
+use millrace_plan::{Changes, JobPlan, Node, NodeKind};
+
+use super::assign_windows::AssignWindowsOperator;
+use super::project::ProjectOperator;
+use super::union::UnionOperator;
+use super::unnest::UnnestOperator;
+use crate::{JobError, Operator, OperatorContext};
+
+/// The operator of `node`, with the state that `ctx` holds for it.
+pub fn build(
+    node: &Node,
+    plan: &JobPlan,
+    ctx: &mut OperatorContext,
+) -> Result<Box<dyn Operator>, JobError> {
+    let inputs: Vec<SchemaRef> =
+        node.inputs.iter().map(|input| plan.node(input.from).schema.clone()).collect();
+    let changes: Vec<&Changes> =
+        node.inputs.iter().map(|input| &plan.node(input.from).changes).collect();
+    let output = &node.schema;
+    Ok(match &node.kind {
+        NodeKind::Project(project) => {
+            Box::new(ProjectOperator::new(project, changes[0], &inputs, output, ctx)?)
+        }
+        NodeKind::Unnest(unnest) => Box::new(UnnestOperator::new(unnest, &inputs, output, ctx)?),
+        NodeKind::Union => Box::new(UnionOperator::new(&inputs, output, ctx)?),
+        NodeKind::AssignWindows(assign) => {
+            Box::new(AssignWindowsOperator::new(assign, &inputs, output, ctx)?)
+        }
+        other => {
+            let kind = format!("{other:?}");
+            let name = kind.split('(').next().unwrap_or_default();
+            return Err(JobError::Unsupported(format!("{name} is not run as an operator")));
+        }
+    })
+}
