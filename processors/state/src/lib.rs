@@ -7,8 +7,11 @@
 
 mod error;
 mod key;
+mod row;
 mod table;
+mod varint;
 
 pub use error::StateError;
 pub use key::{KEY_GROUPS, Key, KeyGroup, KeyGroups, hash};
+pub use row::{ROW_FORMAT, RowCodec, Rows};
 pub use table::Table;
