@@ -4,28 +4,49 @@ use super::rules::Fault;
 
 /// What each crate may know of ours, as the design draws it. A crate that is not here may not
 /// exist.
-const MAY_KNOW: [(&str, &[&str]); 11] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("millrace-events", &[]),
     ("millrace-bus", &["millrace-events"]),
     ("millrace-sinks", &["millrace-events", "millrace-bus"]),
     ("millrace-router", &["millrace-events", "millrace-bus", "millrace-sinks"]),
-    ("millrace-processors", &["millrace-events", "millrace-bus", "millrace-sinks"]),
-    ("millrace-spaas", &["millrace-events"]),
-    ("millrace-recommendation", &["millrace-events", "millrace-bus"]),
-    ("millrace-steering", &["millrace-events", "millrace-bus"]),
+    ("millrace-plan", &["millrace-events"]),
+    ("millrace-state", &["millrace-events"]),
+    ("millrace-nexmark", &[]),
+    // Nexmark for its tests.
     (
-        "millrace",
+        "millrace-processors",
+        &["millrace-events", "millrace-plan", "millrace-state", "millrace-nexmark"],
+    ),
+    (
+        "millrace-connect",
         &[
             "millrace-events",
             "millrace-bus",
             "millrace-sinks",
-            "millrace-router",
+            "millrace-plan",
             "millrace-processors",
-            "millrace-spaas",
         ],
     ),
-    ("millrace-tests", &["millrace-events", "millrace-bus", "millrace-sinks"]),
-    ("millrace-bench", &["millrace-events", "millrace-bus", "millrace-sinks", "millrace-router"]),
+    ("millrace-spaas", &["millrace-events"]),
+    ("millrace-recommendation", &["millrace-events", "millrace-bus"]),
+    ("millrace-steering", &["millrace-events", "millrace-bus"]),
+    ("millrace", ROOMS),
+    ("millrace-tests", ROOMS),
+    ("millrace-bench", ROOMS),
+];
+
+/// What the binary wires together; tests and benches may look into each.
+const ROOMS: &[&str] = &[
+    "millrace-events",
+    "millrace-bus",
+    "millrace-sinks",
+    "millrace-router",
+    "millrace-plan",
+    "millrace-state",
+    "millrace-processors",
+    "millrace-connect",
+    "millrace-nexmark",
+    "millrace-spaas",
 ];
 
 /// The crate's name and those of ours that its `Cargo.toml` depends on, tests included.
@@ -87,6 +108,19 @@ mod tests {
             let faults = rooms_know_only_what_they_may("router/Cargo.toml", &manifest);
             assert_eq!(faults.len(), 1, "{manifest}");
             assert!(faults[0].what.contains("must not know `millrace-spaas`"));
+        }
+    }
+
+    #[test]
+    fn the_data_path_and_the_processors_do_not_know_each_other() {
+        for (room, other) in [
+            ("millrace-router", "millrace-processors"),
+            ("millrace-router", "millrace-connect"),
+            ("millrace-processors", "millrace-router"),
+            ("millrace-processors", "millrace-bus"),
+        ] {
+            let manifest = format!("[package]\nname = \"{room}\"\n[dependencies]\n{other} = 1\n");
+            assert_eq!(rooms_know_only_what_they_may("a", &manifest).len(), 1, "{manifest}");
         }
     }
 
