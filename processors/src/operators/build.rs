@@ -8,6 +8,7 @@ use super::assign_windows::AssignWindowsOperator;
 use super::project::ProjectOperator;
 use super::union::UnionOperator;
 use super::unnest::UnnestOperator;
+use super::window_join::WindowJoinOperator;
 use crate::{JobError, Operator, OperatorContext};
 
 /// The operator of `node`, with the state that `ctx` holds for it.
@@ -29,6 +30,9 @@ pub fn build(
         NodeKind::Union => Box::new(UnionOperator::new(&inputs, output, ctx)?),
         NodeKind::AssignWindows(assign) => {
             Box::new(AssignWindowsOperator::new(assign, &inputs, output, ctx)?)
+        }
+        NodeKind::WindowJoin(join) => {
+            Box::new(WindowJoinOperator::new(join, &inputs, output, ctx)?)
         }
         other => {
             let kind = format!("{other:?}");

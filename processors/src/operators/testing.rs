@@ -1,12 +1,15 @@
 //! What the tests of operators share: rows from literals, outputs as lines of text.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::util::display::array_value_to_string;
 
-use crate::{Batch, Micros, Operator, Output, RowKind};
+use millrace_state::Table;
+
+use crate::{Batch, Micros, Operator, OperatorContext, Output, RowKind};
 
 /// The type of event time.
 pub(crate) fn instant() -> DataType {
@@ -78,4 +81,19 @@ pub(crate) fn advance(operator: &mut dyn Operator, watermark: Micros) -> Vec<Str
     let mut out = Output::default();
     operator.watermark(watermark, &mut out).unwrap();
     lines(&out.batches)
+}
+
+/// The operator's tables, as a checkpoint would keep them; the operator is of no use any more.
+pub(crate) fn checkpoint(operator: &mut dyn Operator) -> HashMap<String, Table> {
+    operator.before_checkpoint(&mut Output::default()).unwrap();
+    let take = |table: &mut Table| {
+        let name = table.name().to_owned();
+        (name, std::mem::replace(table, Table::new("gone")))
+    };
+    operator.tables().into_iter().map(take).collect()
+}
+
+/// A context after a crash: what the checkpoint kept, and nothing else.
+pub(crate) fn restored(tables: HashMap<String, Table>, watermark: Micros) -> OperatorContext {
+    OperatorContext { restored: tables, watermark, ..OperatorContext::fresh("operator") }
 }
