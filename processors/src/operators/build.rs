@@ -6,9 +6,11 @@ use millrace_plan::{Changes, JobPlan, Node, NodeKind};
 
 use super::assign_windows::AssignWindowsOperator;
 use super::project::ProjectOperator;
+use super::top_n::TopNOperator;
 use super::union::UnionOperator;
 use super::unnest::UnnestOperator;
 use super::window_join::WindowJoinOperator;
+use super::window_top_n::WindowTopNOperator;
 use crate::{JobError, Operator, OperatorContext};
 
 /// The operator of `node`, with the state that `ctx` holds for it.
@@ -34,6 +36,14 @@ pub fn build(
         NodeKind::WindowJoin(join) => {
             Box::new(WindowJoinOperator::new(join, &inputs, output, ctx)?)
         }
+        NodeKind::TopN(top) => match top.window {
+            Some(window) => {
+                Box::new(WindowTopNOperator::new(top, window, changes[0], &inputs, output, ctx)?)
+            }
+            None => {
+                Box::new(TopNOperator::new(top, changes[0], &node.changes, &inputs, output, ctx)?)
+            }
+        },
         other => {
             let kind = format!("{other:?}");
             let name = kind.split('(').next().unwrap_or_default();

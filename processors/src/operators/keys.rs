@@ -61,13 +61,8 @@ pub(crate) struct WindowKey {
 }
 
 impl WindowKey {
-    /// The key `partition` in the window that starts at `start`, or in none.
-    pub(crate) fn of(&mut self, partition: &[u8], start: Option<Micros>) -> Key<'_> {
-        let Some(start) = start else {
-            self.bytes.clear();
-            self.bytes.extend_from_slice(partition);
-            return Key::new(&self.bytes);
-        };
+    /// The key `partition` in the window that starts at `start`.
+    pub(crate) fn of(&mut self, partition: &[u8], start: Micros) -> Key<'_> {
         self.bytes.clear();
         self.bytes.extend_from_slice(partition);
         self.bytes.extend_from_slice(&start.to_le_bytes());

@@ -7,17 +7,24 @@ mod join_output;
 mod keys;
 mod late;
 mod narrow;
+mod order_key;
 mod project;
+mod ranked;
+mod ranking;
 mod row_log;
 #[cfg(test)]
 mod stateless_tests;
 #[cfg(test)]
 mod testing;
+mod top_n;
+#[cfg(test)]
+mod top_n_tests;
 mod union;
 mod unnest;
 mod window_join;
 #[cfg(test)]
 mod window_join_tests;
 mod window_match;
+mod window_top_n;
 
 pub use build::build;
