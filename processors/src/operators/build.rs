@@ -5,10 +5,13 @@ use arrow::datatypes::SchemaRef;
 use millrace_plan::{Changes, JobPlan, Node, NodeKind};
 
 use super::assign_windows::AssignWindowsOperator;
+use super::keep_first::KeepFirstOperator;
+use super::keep_last::KeepLastOperator;
 use super::project::ProjectOperator;
 use super::top_n::TopNOperator;
 use super::union::UnionOperator;
 use super::unnest::UnnestOperator;
+use super::window_deduplicate::WindowDeduplicateOperator;
 use super::window_join::WindowJoinOperator;
 use super::window_top_n::WindowTopNOperator;
 use crate::{JobError, Operator, OperatorContext};
@@ -43,6 +46,17 @@ pub fn build(
             None => {
                 Box::new(TopNOperator::new(top, changes[0], &node.changes, &inputs, output, ctx)?)
             }
+        },
+        NodeKind::Deduplicate(_) if !changes[0].is_append() => {
+            let message = "de-duplication by event time of rows that change";
+            return Err(JobError::Unsupported(message.to_owned()));
+        }
+        NodeKind::Deduplicate(rows) => match (rows.window, rows.keep_last) {
+            (Some(window), _) => {
+                Box::new(WindowDeduplicateOperator::new(rows, window, &inputs, output, ctx)?)
+            }
+            (None, true) => Box::new(KeepLastOperator::new(rows, &inputs, output, ctx)?),
+            (None, false) => Box::new(KeepFirstOperator::new(rows, &inputs, output, ctx)?),
         },
         other => {
             let kind = format!("{other:?}");

@@ -3,7 +3,12 @@
 mod assign_windows;
 mod build;
 mod columns;
+mod deduplicate;
+#[cfg(test)]
+mod deduplicate_tests;
 mod join_output;
+mod keep_first;
+mod keep_last;
 mod keys;
 mod late;
 mod narrow;
@@ -21,6 +26,7 @@ mod top_n;
 mod top_n_tests;
 mod union;
 mod unnest;
+mod window_deduplicate;
 mod window_join;
 #[cfg(test)]
 mod window_join_tests;
