@@ -14,18 +14,24 @@
 
 mod aggregate;
 mod catalog;
+mod convert;
 mod error;
+mod explain;
+mod id;
 mod job;
 mod sql;
+mod verdict;
 mod window;
 
 pub use aggregate::{AggregateCall, AggregateFn, AggregateFunction};
 pub use catalog::{Catalog, EventTimeDef, SinkDef, SourceDef};
 pub use error::SqlError;
+pub use explain::{ExplainForm, explain};
 pub use job::{
     AssignWindowsNode, Changes, DeduplicateNode, Exchange, GroupAggregateNode, Input,
     IntervalJoinNode, JobPlan, JoinKind, LateRows, Node, NodeId, NodeKind, OperatorId, ProjectNode,
     SinkNode, SortColumn, SourceNode, TopNNode, UnnestNode, Watermark, WindowAggregateNode,
     WindowJoinNode, Windows,
 };
+pub use verdict::{OperatorFingerprint, PlanFingerprint, Verdict, verdict};
 pub use window::WindowKind;
