@@ -5,6 +5,7 @@ use arrow::datatypes::SchemaRef;
 use millrace_plan::{Changes, JobPlan, Node, NodeKind};
 
 use super::assign_windows::AssignWindowsOperator;
+use super::interval_join::IntervalJoinOperator;
 use super::keep_first::KeepFirstOperator;
 use super::keep_last::KeepLastOperator;
 use super::project::ProjectOperator;
@@ -38,6 +39,9 @@ pub fn build(
         }
         NodeKind::WindowJoin(join) => {
             Box::new(WindowJoinOperator::new(join, &inputs, output, ctx)?)
+        }
+        NodeKind::IntervalJoin(join) => {
+            Box::new(IntervalJoinOperator::new(join, &inputs, output, ctx)?)
         }
         NodeKind::TopN(top) => match top.window {
             Some(window) => {

@@ -6,6 +6,10 @@ mod columns;
 mod deduplicate;
 #[cfg(test)]
 mod deduplicate_tests;
+mod interval_join;
+#[cfg(test)]
+mod interval_join_tests;
+mod interval_state;
 mod join_output;
 mod keep_first;
 mod keep_last;
