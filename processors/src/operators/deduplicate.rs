@@ -70,17 +70,14 @@ pub(crate) fn offered(
                 && starts.map(|starts| starts[known]) == start
         };
         let number = u32::try_from(row).expect("rows of a batch fit");
-        match places.find(hashed, same) {
-            Some((_, place)) => {
-                let known = &mut best[*place];
-                if keep.replaces(time(*known as usize), time(row)) {
-                    *known = number;
-                }
-            }
-            None => {
-                places.insert_unique(hashed, (hashed, best.len()), |(hashed, _)| *hashed);
-                best.push(number);
-            }
+        let Some((_, place)) = places.find(hashed, same) else {
+            places.insert_unique(hashed, (hashed, best.len()), |(hashed, _)| *hashed);
+            best.push(number);
+            continue;
+        };
+        let known = &mut best[*place];
+        if keep.replaces(time(*known as usize), time(row)) {
+            *known = number;
         }
     }
     best

@@ -210,7 +210,9 @@ impl IntervalJoinOperator {
         }
         if !late.is_empty() {
             let mut mask = vec![false; batch.len()];
-            late.into_iter().for_each(|row| mask[row] = true);
+            for row in late {
+                mask[row] = true;
+            }
             out.push_late(filter_record_batch(&batch.rows, &BooleanArray::from(mask))?);
         }
         Ok(())

@@ -7,11 +7,19 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column, LambdaVariable};
 
-/// The columns that `expressions` read, ascending, and the expressions over just these columns.
+/// Expressions over a part of the columns.
+pub(crate) struct Narrowed {
+    /// The columns that are read, ascending.
+    pub(crate) used: Vec<usize>,
+    /// The expressions over just these columns.
+    pub(crate) expressions: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+/// Narrows expressions to the columns that they read.
 /// `None` when they cannot be narrowed: the variables of a lambda count columns by themselves.
 pub(crate) fn narrow(
     expressions: &[Arc<dyn PhysicalExpr>],
-) -> Result<Option<(Vec<usize>, Vec<Arc<dyn PhysicalExpr>>)>, DataFusionError> {
+) -> Result<Option<Narrowed>, DataFusionError> {
     let mut used = Vec::new();
     let mut has_lambda = false;
     for expression in expressions {
@@ -29,7 +37,8 @@ pub(crate) fn narrow(
     used.sort_unstable();
     used.dedup();
     let narrowed = expressions.iter().map(|expression| renumber(expression, &used));
-    Ok(Some((used.clone(), narrowed.collect::<Result<_, _>>()?)))
+    let expressions = narrowed.collect::<Result<_, _>>()?;
+    Ok(Some(Narrowed { used, expressions }))
 }
 
 fn renumber(

@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    fn compare(columns: Vec<ArrayRef>, options: &[(bool, bool)]) {
+    fn compare(columns: &[ArrayRef], options: &[(bool, bool)]) {
         let fields = columns.iter().map(|column| Field::new("c", column.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let order: Vec<SortColumn> = (0..columns.len())
@@ -209,7 +209,7 @@ mod tests {
             })
             .collect();
         let mut keys = OrderKeys::new(&schema, &order).unwrap();
-        let batch = RecordBatch::try_new(schema, columns.clone()).unwrap();
+        let batch = RecordBatch::try_new(schema, columns.to_vec()).unwrap();
         keys.encode(&batch).unwrap();
         let comparators: Vec<_> = columns
             .iter()
@@ -258,7 +258,7 @@ mod tests {
                 Arc::new(rows.iter().map(|row| row.5).collect::<UInt64Array>()),
             ];
             columns.rotate_left(rotate);
-            compare(columns, &options);
+            compare(&columns, &options);
         }
     }
 

@@ -43,7 +43,7 @@ impl ProjectOperator {
             None => None,
         };
         let (used, columns) = match narrowed {
-            Some((used, columns)) => (Some(used), columns),
+            Some(narrowed) => (Some(narrowed.used), narrowed.expressions),
             None => (None, node.columns.clone()),
         };
         let upsert = matches!(input, Changes::Upsert(_));

@@ -28,8 +28,10 @@ struct Tail {
 
 /// Key of a chunk. Big-endian, so that scans come in order.
 fn chunk_key(group: u16, chunk: u32) -> [u8; 6] {
-    let ([a, b], [c, d, e, f]) = (group.to_be_bytes(), chunk.to_be_bytes());
-    [a, b, c, d, e, f]
+    let mut key = [0; 6];
+    key[..2].copy_from_slice(&group.to_be_bytes());
+    key[2..].copy_from_slice(&chunk.to_be_bytes());
+    key
 }
 
 impl RowLog {

@@ -88,8 +88,8 @@ impl Chains {
                 next[row] = first.insert(key, number).unwrap_or(NONE);
             }
         }
-        let head = |key: &Option<&[u8]>| key.and_then(|key| first.get(key)).copied();
-        let heads: Vec<u32> = left.keys.iter().map(|key| head(key).unwrap_or(NONE)).collect();
+        let head = |key: Option<&[u8]>| key.and_then(|key| first.get(key)).copied();
+        let heads: Vec<u32> = left.keys.iter().map(|key| head(*key).unwrap_or(NONE)).collect();
         let mut reached = vec![false; right.keys.len()];
         for &head in &heads {
             let mut row = head;
@@ -116,9 +116,10 @@ pub(super) fn join(
     let with_partner = |head: &u32| *head != NONE;
     // Without a filter, a left row with a chain is matched, and only pairs need the right.
     let by_key = output.is_unfiltered() && !output.has_pairs();
-    let left_needed: Vec<bool> = match by_key {
-        true if keep_left => chains.heads.iter().map(|head| !with_partner(head)).collect(),
-        _ => chains.heads.iter().map(|head| keep_left || with_partner(head)).collect(),
+    let left_needed: Vec<bool> = if by_key && keep_left {
+        chains.heads.iter().map(|head| !with_partner(head)).collect()
+    } else {
+        chains.heads.iter().map(|head| keep_left || with_partner(head)).collect()
     };
     let (lefts, left_places) = left.decode(&left_needed, codecs[0])?;
     let left_count = left_needed.iter().filter(|needed| **needed).count();
