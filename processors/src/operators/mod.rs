@@ -2,6 +2,8 @@
 
 mod assign_windows;
 mod build;
+#[cfg(test)]
+mod build_tests;
 mod columns;
 mod deduplicate;
 #[cfg(test)]
