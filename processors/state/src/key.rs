@@ -60,6 +60,12 @@ impl KeyGroups {
         Range { start: self.start, end: self.end }.contains(&group.0)
     }
 
+    /// The groups that both have, if any.
+    pub fn intersect(&self, other: &Self) -> Option<Self> {
+        let both = Self { start: self.start.max(other.start), end: self.end.min(other.end) };
+        (both.start < both.end).then_some(both)
+    }
+
     /// Whether the two have a group in common.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.start < other.end && other.start < self.end

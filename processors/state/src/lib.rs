@@ -5,12 +5,16 @@
 //!
 //! Must not know: what the bytes mean, SQL, how operators are scheduled.
 
+mod checkpoint;
 mod error;
 mod key;
 mod row;
 mod table;
 mod varint;
 
+pub use checkpoint::{
+    CheckpointStore, Claim, Collected, Manifest, OperatorState, SplitState, StateFile, SubtaskState,
+};
 pub use error::StateError;
 pub use key::{KEY_GROUPS, Key, KeyGroup, KeyGroups, hash};
 pub use row::{ROW_FORMAT, RowCodec, Rows};
