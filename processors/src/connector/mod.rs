@@ -5,6 +5,7 @@
 //! complete, one committer commits after it.
 
 mod error;
+mod files;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::Batch;
 
 pub use error::ConnectorError;
+pub use files::{FileFormat, FileSink, FileSource, UnknownFileFormat};
 
 /// Name of a split, stable for ever (`topic/3`, a path).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
