@@ -119,7 +119,6 @@ impl IntervalJoinOperator {
         let mut matched = vec![false; batch.len()];
         let mut found = Found::default();
         let times = micros(&batch.rows, self.sides[port].time)?;
-        let marks = self.output.keeps_unmatched(1 - port);
         for (row, number) in (0..batch.len()).zip(0_u32..) {
             if !joinable[row] {
                 continue;
@@ -130,8 +129,8 @@ impl IntervalJoinOperator {
             other.state.find(key, own.state.partners(times[row]), |namespace, entry| {
                 found.rows.push(number);
                 found.partners.push(entry.row);
-                let mark = marks && !entry.marked;
-                found.places.push(mark.then_some((namespace, entry.at)));
+                // Also by inner joins, which do not ask: the next version of the query may be outer.
+                found.places.push((!entry.marked).then_some((namespace, entry.at)));
             })?;
             if found.rows.len() >= PAIRS {
                 self.send_pairs(port, batch, &mut found, &mut matched, out)?;

@@ -82,6 +82,9 @@ pub(crate) fn state_parts(node: &Node, plan: &JobPlan) -> Vec<String> {
         NodeKind::Deduplicate(node) => {
             let which = if node.keep_last { "last" } else { "first" };
             let time = schema(0).field(node.time).name();
+            if node.keep_last && node.window.is_none() && !node.emit_before {
+                return vec![format!("{which} {time} without its row")];
+            }
             vec![format!("{which} row by {time} {}", row(schema(0)))]
         }
         _ => Vec::new(),
