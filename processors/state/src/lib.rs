@@ -13,7 +13,8 @@ mod table;
 mod varint;
 
 pub use checkpoint::{
-    CheckpointStore, Claim, Collected, Manifest, OperatorState, SplitState, StateFile, SubtaskState,
+    CheckpointStore, Claim, Collected, Manifest, OperatorState, SplitState, StateFile,
+    SubtaskState, state_path,
 };
 pub use error::StateError;
 pub use key::{KEY_GROUPS, Key, KeyGroup, KeyGroups, hash};

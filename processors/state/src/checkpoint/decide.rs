@@ -40,10 +40,11 @@ pub(super) fn after_append(seen: Seen, newer: bool, may_retry: bool) -> Next {
     }
 }
 
-/// Where the next claim stands, its generation, and the place of the newest complete checkpoint.
-pub(super) fn claim_after(newest: Option<&Entry>) -> (u64, u64, Option<u64>) {
-    newest.map_or((1, 1, None), |newest| {
-        (newest.sequence + 1, newest.generation + 1, newest.latest())
+/// Where the next claim stands, its generation (above `floor`), and the place of the newest
+/// complete checkpoint.
+pub(super) fn claim_after(newest: Option<&Entry>, floor: u64) -> (u64, u64, Option<u64>) {
+    newest.map_or((1, floor + 1, None), |newest| {
+        (newest.sequence + 1, newest.generation.max(floor) + 1, newest.latest())
     })
 }
 
@@ -84,10 +85,13 @@ mod tests {
     #[test]
     fn a_claim_stands_after_the_newest_entry_and_points_to_the_newest_checkpoint() {
         let entry = |kind| Entry::new(7, 3, "r", kind);
-        assert_eq!(claim_after(None), (1, 1, None));
-        assert_eq!(claim_after(Some(&entry(Kind::Claim { latest: None }))), (8, 4, None));
-        assert_eq!(claim_after(Some(&entry(Kind::Claim { latest: Some(5) }))), (8, 4, Some(5)));
-        assert_eq!(claim_after(Some(&entry(Kind::Checkpoint(Box::default())))), (8, 4, Some(7)));
+        let after = |kind, floor| claim_after(Some(&entry(kind)), floor);
+        assert_eq!(claim_after(None, 0), (1, 1, None));
+        assert_eq!(claim_after(None, 6), (1, 7, None));
+        assert_eq!(after(Kind::Claim { latest: None }, 0), (8, 4, None));
+        assert_eq!(after(Kind::Claim { latest: Some(5) }, 2), (8, 4, Some(5)));
+        assert_eq!(after(Kind::Claim { latest: Some(5) }, 9), (8, 10, Some(5)));
+        assert_eq!(after(Kind::Checkpoint(Box::default()), 0), (8, 4, Some(7)));
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) fn sequence_of(path: &Path) -> Option<u64> {
 }
 
 /// Path of a state file below the prefix. Its folder says how old it is.
-pub(super) fn state_path(generation: u64, checkpoint: u64, name: &str) -> String {
+pub fn state_path(generation: u64, checkpoint: u64, name: &str) -> String {
     format!("{STATE}/g{generation:010}-c{checkpoint:010}/{name}")
 }
 

@@ -34,5 +34,6 @@ mod protocol_tests;
 
 pub use claim::Claim;
 pub use collect::Collected;
+pub use entry::state_path;
 pub use manifest::{Manifest, OperatorState, SplitState, StateFile, SubtaskState};
 pub use store::CheckpointStore;

@@ -57,9 +57,19 @@ impl CheckpointStore {
     /// Takes the job over: fences off every run before, and returns the newest complete
     /// checkpoint, from which to go on. `run` must be unlike the name of any other run.
     pub async fn claim(&self, run: &str) -> Result<(Claim, Option<Manifest>), StateError> {
+        self.claim_above(run, 0).await
+    }
+
+    /// As [`Self::claim`], with a generation greater than `floor`: that of the savepoint from which
+    /// the job goes on, since its sinks remember it.
+    pub async fn claim_above(
+        &self,
+        run: &str,
+        floor: u64,
+    ) -> Result<(Claim, Option<Manifest>), StateError> {
         for _ in 0..CLAIM_TRIES {
             let newest = self.newest().await?;
-            let (sequence, generation, latest) = decide::claim_after(newest.as_ref());
+            let (sequence, generation, latest) = decide::claim_after(newest.as_ref(), floor);
             let entry = Entry::new(sequence, generation, run, Kind::Claim { latest });
             if !self.append(&entry).await? {
                 continue;
