@@ -34,6 +34,17 @@ pub enum JobError {
 }
 
 impl JobError {
+    /// The same, said of this operator if it was said of none.
+    #[must_use]
+    pub(crate) fn of(self, operator: &str) -> Self {
+        match self {
+            Self::Query { operator: unknown, source } if unknown.is_empty() => {
+                Self::Query { operator: operator.to_owned(), source }
+            }
+            other => other,
+        }
+    }
+
     /// Whether a restart may help.
     pub fn is_retryable(&self) -> bool {
         match self {

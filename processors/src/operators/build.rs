@@ -2,9 +2,10 @@
 
 use arrow::datatypes::SchemaRef;
 
-use millrace_plan::{Changes, JobPlan, Node, NodeKind};
+use millrace_plan::{Changes, JobPlan, Node, NodeKind, WindowKind, Windows};
 
 use super::assign_windows::AssignWindowsOperator;
+use super::group_aggregate::GroupAggregateOperator;
 use super::interval_join::IntervalJoinOperator;
 use super::keep_first::KeepFirstOperator;
 use super::keep_last::KeepLastOperator;
@@ -12,6 +13,7 @@ use super::project::ProjectOperator;
 use super::top_n::TopNOperator;
 use super::union::UnionOperator;
 use super::unnest::UnnestOperator;
+use super::window_aggregate::{SessionOperator, WindowAggregateOperator};
 use super::window_deduplicate::WindowDeduplicateOperator;
 use super::window_join::WindowJoinOperator;
 use super::window_top_n::WindowTopNOperator;
@@ -36,6 +38,15 @@ pub fn build(
         NodeKind::Union => Box::new(UnionOperator::new(&inputs, output, ctx)?),
         NodeKind::AssignWindows(assign) => {
             Box::new(AssignWindowsOperator::new(assign, &inputs, output, ctx)?)
+        }
+        NodeKind::WindowAggregate(aggregate) => match aggregate.windows {
+            Windows::Assigned { window: WindowKind::Session { .. }, .. } => {
+                Box::new(SessionOperator::new(aggregate, &inputs, output, ctx)?)
+            }
+            _ => Box::new(WindowAggregateOperator::new(aggregate, &inputs, output, ctx)?),
+        },
+        NodeKind::GroupAggregate(aggregate) => {
+            Box::new(GroupAggregateOperator::new(aggregate, &inputs, output, ctx)?)
         }
         NodeKind::WindowJoin(join) => {
             Box::new(WindowJoinOperator::new(join, &inputs, output, ctx)?)

@@ -1,5 +1,6 @@
 //! The operators of a job, one module each.
 
+mod aggregate;
 mod assign_windows;
 mod build;
 #[cfg(test)]
@@ -8,6 +9,9 @@ mod columns;
 mod deduplicate;
 #[cfg(test)]
 mod deduplicate_tests;
+mod group_aggregate;
+#[cfg(test)]
+mod group_aggregate_tests;
 mod interval_join;
 #[cfg(test)]
 mod interval_join_tests;
@@ -32,6 +36,7 @@ mod top_n;
 mod top_n_tests;
 mod union;
 mod unnest;
+mod window_aggregate;
 mod window_deduplicate;
 mod window_join;
 #[cfg(test)]

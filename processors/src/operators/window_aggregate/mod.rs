@@ -1,0 +1,19 @@
+//! Aggregates per key and window.
+//!
+//! Rows are added to panes, the stretches of time that no window divides; a window is made of its
+//! panes when the watermark passes its end. Sessions have no panes: each key keeps its own.
+
+mod cells;
+mod emit;
+mod fire;
+mod operator;
+mod placement;
+mod session;
+mod session_list;
+#[cfg(test)]
+mod session_tests;
+#[cfg(test)]
+mod window_tests;
+
+pub(crate) use operator::WindowAggregateOperator;
+pub(crate) use session::SessionOperator;
