@@ -156,7 +156,8 @@ pub enum NodeKind {
     /// changelog comes with the replaced rows.
     TopN(TopNNode),
     /// The first or last row of each key by event time, per window or without end. Output: input
-    /// columns; a changelog by key unless per window.
+    /// columns; the last row is a changelog by key unless per window, the first is sent when no
+    /// earlier one can come.
     Deduplicate(DeduplicateNode),
     /// Writes rows.
     Sink(SinkNode),

@@ -65,8 +65,9 @@ impl Converter<'_> {
         if rel.window().is_some() && !self.assigns(&rel, &groups, &calls)? {
             rel = self.settle(rel)?;
         }
-        groups.iter_mut().for_each(|group| *group = replace(group, &rel.columns));
-        calls.iter_mut().flat_map(reads_mut).for_each(|read| *read = replace(read, &rel.columns));
+        for read in groups.iter_mut().chain(calls.iter_mut().flat_map(reads_mut)) {
+            *read = replace(read, &rel.columns);
+        }
         let parts = self.parts(&rel, &groups)?;
         if parts.iter().all(|part| *part == Part::Key) {
             self.group_aggregate(rel, &groups, &calls)
@@ -181,9 +182,9 @@ impl Converter<'_> {
                 end: columns.place(of(Part::End)),
             },
         };
-        let placed = place_calls(calls, &mut columns);
+        let calls_placed = place_calls(calls, &mut columns);
         let input = self.graph.project(rel.base, all(rel.filter), columns.0, None);
-        let aggregates = name_calls(placed, self.graph.schema(input));
+        let aggregates = name_calls(calls_placed, self.graph.schema(input));
         let below = self.graph.schema(input);
         let key_fields = keys.iter().map(|key| below.field(*key));
         let schema = named(
@@ -229,7 +230,13 @@ impl Converter<'_> {
         let mut columns = Columns::default();
         let places: Vec<usize> = groups.iter().map(|group| columns.place(group.clone())).collect();
         let keys: Vec<usize> = (0..columns.0.len()).collect();
-        let placed = place_calls(calls, &mut columns);
+        let calls_placed = place_calls(calls, &mut columns);
+        if columns.0.is_empty() {
+            // Rows are counted, but some column must carry them.
+            let below = self.graph.draft(rel.base);
+            let time = below.roles.iter().position(|role| role.is_time());
+            columns.place(column(&below.node.schema, time.unwrap_or(0)));
+        }
         let input_changes = !self.graph.draft(rel.base).node.changes.is_append();
         if input_changes {
             self.require_retraction(calls)?;
@@ -240,7 +247,7 @@ impl Converter<'_> {
             self.graph.require_before(input);
         }
         let below = self.graph.schema(input).clone();
-        let aggregates = name_calls(placed, &below);
+        let aggregates = name_calls(calls_placed, &below);
         let names: Vec<String> = keys.iter().map(|key| below.field(*key).name().clone()).collect();
         let schema = named(
             keys.iter()

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
-use datafusion::common::DFSchema;
+use arrow::util::display::array_value_to_string;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -90,7 +91,32 @@ pub(crate) fn names_column(expression: &Expression, schema: &Schema) -> Option<u
 
 /// `expression` as SQL, with the names of its columns.
 pub(crate) fn text(expression: &Expression) -> String {
-    fmt_sql(expression.as_ref()).to_string()
+    // Literals are shown by DataFusion as in a result: without quotes, times as numbers.
+    let named = expression.clone().transform_up(|node| {
+        let literal = node.downcast_ref::<Literal>().and_then(|literal| quoted(literal.value()));
+        Ok(match literal {
+            Some(text) => Transformed::yes(Arc::new(Column::new(&text, 0)) as Expression),
+            None => Transformed::no(node),
+        })
+    });
+    let named = named.data().unwrap_or_else(|_| expression.clone());
+    fmt_sql(named.as_ref()).to_string()
+}
+
+fn quoted(value: &ScalarValue) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    match value {
+        ScalarValue::Utf8(Some(text))
+        | ScalarValue::Utf8View(Some(text))
+        | ScalarValue::LargeUtf8(Some(text)) => Some(format!("'{}'", text.replace('\'', "''"))),
+        ScalarValue::TimestampMicrosecond(..) | ScalarValue::IntervalMonthDayNano(_) => {
+            let text = array_value_to_string(&value.to_array().ok()?, 0).ok()?;
+            Some(format!("'{text}'"))
+        }
+        _ => None,
+    }
 }
 
 /// Expressions without repetition, each with its place.

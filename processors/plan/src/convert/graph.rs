@@ -176,7 +176,9 @@ impl Graph {
         node.changes = Changes::Retract(key.clone());
         if matches!(node.kind, NodeKind::Project(_)) {
             let inputs: Vec<NodeId> = node.inputs.iter().map(|input| input.from).collect();
-            inputs.into_iter().for_each(|input| self.require_before(input));
+            for input in inputs {
+                self.require_before(input);
+            }
         }
     }
 }

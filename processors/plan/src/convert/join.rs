@@ -66,7 +66,7 @@ impl Converter<'_> {
         match (conditions.start.take(), conditions.end.take()) {
             (Some(start), Some(end)) => {
                 conditions.rest.append(&mut conditions.nearness);
-                self.window_join(kind, left, right, conditions, start, end)
+                Ok(self.window_join(kind, left, right, conditions, start, end))
             }
             (start, end) => {
                 let half = match (&start, &end) {
@@ -168,7 +168,7 @@ impl Converter<'_> {
         conditions: Conditions,
         start: (Role, Expression, Expression),
         end: (Role, Expression, Expression),
-    ) -> Result<Rel, SqlError> {
+    ) -> Rel {
         let (mut left_keys, mut right_keys): (Vec<_>, Vec<_>) =
             conditions.equal.into_iter().unzip();
         left_keys.extend([start.1, end.1]);
@@ -180,7 +180,7 @@ impl Converter<'_> {
             (side.keys.pop().expect("the start was added"), end)
         };
         let (left_window, right_window) = (window(&mut left), window(&mut right));
-        let filter = self.join_filter(&left, &right, conditions.rest);
+        let filter = self.join_filter(&left, &right, &conditions.rest);
         let on: Vec<_> = left.keys.iter().copied().zip(right.keys.iter().copied()).collect();
         let node = WindowJoinNode { kind, on, left_window, right_window, filter };
         let [left_id, right_id] =
@@ -199,7 +199,7 @@ impl Converter<'_> {
             Role::WindowTime(id) if id == right_id => Role::WindowTime(left_id),
             other => other,
         };
-        Ok(self.joined(kind, left, right, NodeKind::WindowJoin(node), after))
+        self.joined(kind, &left, &right, NodeKind::WindowJoin(node), after)
     }
 
     fn interval_join(
@@ -229,7 +229,7 @@ impl Converter<'_> {
         let (left_keys, right_keys): (Vec<_>, Vec<_>) = conditions.equal.into_iter().unzip();
         let left = self.side(left, &left_keys);
         let right = self.side(right, &right_keys);
-        let filter = self.join_filter(&left, &right, conditions.rest);
+        let filter = self.join_filter(&left, &right, &conditions.rest);
         let node = IntervalJoinNode {
             kind,
             on: left.keys.iter().copied().zip(right.keys.iter().copied()).collect(),
@@ -245,7 +245,7 @@ impl Converter<'_> {
             Role::Lost(by) => Role::Lost(by),
             _ => Role::Plain,
         };
-        Ok(self.joined(kind, left, right, NodeKind::IntervalJoin(node), after))
+        Ok(self.joined(kind, &left, &right, NodeKind::IntervalJoin(node), after))
     }
 
     fn unbounded_join(&self, conditions: &Conditions, lacks: Option<&str>) -> SqlError {
@@ -278,7 +278,7 @@ impl Converter<'_> {
         Side { node, places, keys }
     }
 
-    fn join_filter(&self, left: &Side, right: &Side, rest: Vec<Expression>) -> Option<Expression> {
+    fn join_filter(&self, left: &Side, right: &Side, rest: &[Expression]) -> Option<Expression> {
         let (l, r) = (self.graph.schema(left.node), self.graph.schema(right.node));
         let others = r.fields().iter().map(|f| (f.name().clone(), f.data_type().clone()));
         let schema = appended(l, others);
@@ -293,8 +293,8 @@ impl Converter<'_> {
     fn joined(
         &mut self,
         kind: JoinKind,
-        left: Side,
-        right: Side,
+        left: &Side,
+        right: &Side,
         node: NodeKind,
         after: impl Fn(Role, bool) -> Role,
     ) -> Rel {
@@ -319,7 +319,7 @@ impl Converter<'_> {
             from: side.node,
             exchange: self.graph.exchange(side.node, &side.keys),
         };
-        let inputs = vec![input(&left), input(&right)];
+        let inputs = vec![input(left), input(right)];
         let facts = Facts { changes: Changes::Append, roles, dealt };
         let base = self.graph.add(node, inputs, schema, facts);
         let schema = self.graph.schema(base);

@@ -10,6 +10,11 @@ use crate::{AggregateCall, JoinKind, NodeKind, Windows};
 pub(crate) fn wanted(graph: &Graph) -> Vec<BTreeSet<usize>> {
     let mut wanted = vec![BTreeSet::new(); graph.drafts.len()];
     for draft in graph.drafts.iter().rev() {
+        if wanted[draft.node.id.0].is_empty() && !draft.roles.is_empty() {
+            // Rows must have a column; one that is there anyway costs nothing.
+            let time = draft.roles.iter().position(|role| role.is_time());
+            wanted[draft.node.id.0].insert(time.unwrap_or(0));
+        }
         let own = wanted[draft.node.id.0].clone();
         let widths: Vec<usize> =
             draft.node.inputs.iter().map(|input| graph.schema(input.from).fields().len()).collect();

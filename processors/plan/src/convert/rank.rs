@@ -182,11 +182,14 @@ impl Converter<'_> {
         let one =
             ScalarValue::Int64(Some(1)).cast_to(&rank.kind).expect("1 is of every number type");
         columns.push(std::sync::Arc::new(Literal::new(one)));
-        let changes = match window {
-            Some(_) => Changes::Append,
-            None => Changes::Upsert(keys.clone()),
-        };
-        let facts = self.ranked(&rel, changes, window, &keys);
+        // The first row is sent when it is certain, and never replaced.
+        let final_rows = window.is_some() || !order.descending;
+        let changes = if final_rows { Changes::Append } else { Changes::Upsert(keys.clone()) };
+        let mut facts = self.ranked(&rel, changes, window, &keys);
+        if final_rows && window.is_none() {
+            // It is sent before the watermark passes its time.
+            facts.roles[order.column] = Role::Time;
+        }
         let exchange = self.graph.exchange(rel.base, &keys);
         let kind = NodeKind::Deduplicate(DeduplicateNode {
             keys,

@@ -31,13 +31,17 @@ pub(crate) fn remap(
     let at = |map: &Map, column: usize| map[column].expect("what a node reads is kept");
     for (input, (of, _)) in node.inputs.iter_mut().zip(inputs) {
         if let Exchange::Hash(columns) = &mut input.exchange {
-            columns.iter_mut().for_each(|column| *column = at(of, *column));
+            for column in columns {
+                *column = at(of, *column);
+            }
         }
     }
     match &mut node.changes {
         Changes::Append => {}
         Changes::Upsert(key) | Changes::Retract(key) => {
-            key.iter_mut().for_each(|column| *column = at(&map, *column));
+            for column in key {
+                *column = at(&map, *column);
+            }
         }
     }
     rewrite(&mut node.kind, &kept, inputs, width);
@@ -56,12 +60,7 @@ fn kept(
     match &node.kind {
         NodeKind::Source(source) => {
             let time = source.watermark.as_ref().map(|watermark| watermark.column);
-            // Rows without columns are no rows to some connectors.
-            let first = (wanted.is_empty() && time.is_none()).then_some(0);
-            all.map(|column| {
-                wanted.contains(&column) || time == Some(column) || first == Some(column)
-            })
-            .collect()
+            all.map(|column| wanted.contains(&column) || time == Some(column)).collect()
         }
         NodeKind::Project(_) => all.map(|column| wanted.contains(&column)).collect(),
         NodeKind::WindowAggregate(window) => {

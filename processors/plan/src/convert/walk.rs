@@ -139,7 +139,9 @@ impl Converter<'_> {
                 continue;
             }
             self.check_session_filter(&rel, &condition)?;
-            rel.filter.push(condition);
+            if !rel.filter.iter().any(|known| known.eq(&condition)) {
+                rel.filter.push(condition);
+            }
         }
         Ok(rel)
     }
@@ -240,8 +242,8 @@ impl Converter<'_> {
             self.require_append(rel.base, "UNION ALL")?;
             let names =
                 names.get_or_insert_with(|| rel.columns.iter().map(text).collect::<Vec<_>>());
-            let named = Some(names.clone());
-            nodes.push(self.graph.project(rel.base, all(rel.filter), rel.columns, named));
+            let renamed = Some(names.clone());
+            nodes.push(self.graph.project(rel.base, all(rel.filter), rel.columns, renamed));
         }
         let schema = self.graph.schema(nodes[0]).clone();
         if let Some(other) =
@@ -314,7 +316,9 @@ impl Converter<'_> {
         });
         let schema = named(fields.collect::<Vec<_>>());
         let mut roles = below.roles.clone();
-        lists.iter().for_each(|list| roles[*list] = Role::Plain);
+        for list in &lists {
+            roles[*list] = Role::Plain;
+        }
         let dealt = match &below.dealt {
             Dealt::By(by) if by.iter().any(|column| lists.contains(column)) => Dealt::Anyhow,
             other => other.clone(),

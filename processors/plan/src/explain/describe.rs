@@ -1,12 +1,12 @@
 //! What there is to say of a node, for every form of `EXPLAIN`.
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::words::{length_text, window_text};
 use crate::convert::text;
 use crate::{
-    AggregateCall, Changes, Exchange, Input, JobPlan, JoinKind, Node, NodeKind, ProjectNode,
-    SortColumn, TopNNode, Windows,
+    AggregateCall, Changes, Exchange, Input, IntervalJoinNode, JobPlan, JoinKind, Node, NodeKind,
+    ProjectNode, SortColumn, TopNNode, WindowJoinNode, Windows,
 };
 
 /// The kind of a node, as it is called in ids.
@@ -72,12 +72,18 @@ pub(crate) fn state_parts(node: &Node, plan: &JobPlan) -> Vec<String> {
             let rows = aggregate.input_changes.then(|| "number of rows".to_owned());
             rows.into_iter().chain(calls(&aggregate.aggregates)).collect()
         }
-        NodeKind::WindowJoin(_) | NodeKind::IntervalJoin(_) => {
-            vec![format!("left rows {}", row(schema(0))), format!("right rows {}", row(schema(1)))]
-        }
+        NodeKind::WindowJoin(WindowJoinNode { kind, .. })
+        | NodeKind::IntervalJoin(IntervalJoinNode { kind, .. }) => vec![
+            format!("{} join", join_text(*kind)),
+            format!("left rows {}", row(schema(0))),
+            format!("right rows {}", row(schema(1))),
+        ],
         NodeKind::TopN(top) => {
             let order = order_text(&top.order, schema(0));
-            vec![format!("rows {} to {} by {order} {}", top.from, top.to, row(schema(0)))]
+            let append = plan.node(node.inputs[0].from).changes.is_append();
+            let rows =
+                if append { format!("first {} rows", top.to) } else { "all rows".to_owned() };
+            vec![format!("{rows} by {order} {}", row(schema(0)))]
         }
         NodeKind::Deduplicate(node) => {
             let which = if node.keep_last { "last" } else { "first" };
@@ -92,6 +98,9 @@ pub(crate) fn state_parts(node: &Node, plan: &JobPlan) -> Vec<String> {
 }
 
 fn calls(calls: &[AggregateCall]) -> Vec<String> {
+    if calls.is_empty() {
+        return vec!["the keys alone".to_owned()];
+    }
     let typed = |call: &AggregateCall| {
         let args: Vec<String> = call.arg_types.iter().map(ToString::to_string).collect();
         format!("{}: ({}) to {}", call.name, args.join(", "), call.output)
@@ -146,22 +155,10 @@ pub(crate) fn details(node: &Node, plan: &JobPlan) -> Vec<(&'static str, String)
             details.push(("aggregates", list(&aggregate.aggregates)));
         }
         NodeKind::WindowJoin(join) => {
-            details.push(("rows", join_text(join.kind).to_owned()));
-            let (left, right) = (join.left_window, join.right_window);
-            let of = |port: usize, (start, end): (usize, usize)| {
-                let schema = below(port);
-                format!("{}, {}", schema.field(start).name(), schema.field(end).name())
-            };
-            details.push(("window", format!("({}) = ({})", of(0, left), of(1, right))));
-            details.extend(join.filter.iter().map(|filter| ("filter", text(filter))));
+            window_join_details(join, [below(0), below(1)], &mut details);
         }
         NodeKind::IntervalJoin(join) => {
-            details.push(("rows", join_text(join.kind).to_owned()));
-            let left = below(0).field(join.left_time).name();
-            let right = below(1).field(join.right_time).name();
-            let (from, to) = (length_text(join.lower_us), length_text(join.upper_us));
-            details.push(("bounds", format!("right {right} - left {left} from {from} to {to}")));
-            details.extend(join.filter.iter().map(|filter| ("filter", text(filter))));
+            interval_join_details(join, [below(0), below(1)], &mut details);
         }
         NodeKind::TopN(top) => top_details(top, below(0), &mut details),
         NodeKind::Deduplicate(deduplicate) => {
@@ -189,6 +186,33 @@ fn project_details(project: &ProjectNode, node: &Node, details: &mut Vec<(&'stat
     });
     details.push(("columns", shown.collect::<Vec<_>>().join(", ")));
     details.extend(project.filter.iter().map(|filter| ("filter", text(filter))));
+}
+
+fn window_join_details(
+    join: &WindowJoinNode,
+    below: [&SchemaRef; 2],
+    details: &mut Vec<(&'static str, String)>,
+) {
+    let of = |port: usize, (start, end): (usize, usize)| {
+        format!("{}, {}", below[port].field(start).name(), below[port].field(end).name())
+    };
+    let (left, right) = (of(0, join.left_window), of(1, join.right_window));
+    details.push(("rows", join_text(join.kind).to_owned()));
+    details.push(("window", format!("({left}) = ({right})")));
+    details.extend(join.filter.iter().map(|filter| ("filter", text(filter))));
+}
+
+fn interval_join_details(
+    join: &IntervalJoinNode,
+    below: [&SchemaRef; 2],
+    details: &mut Vec<(&'static str, String)>,
+) {
+    let left = below[0].field(join.left_time).name();
+    let right = below[1].field(join.right_time).name();
+    let (from, to) = (length_text(join.lower_us), length_text(join.upper_us));
+    details.push(("rows", join_text(join.kind).to_owned()));
+    details.push(("bounds", format!("right {right} - left {left} from {from} to {to}")));
+    details.extend(join.filter.iter().map(|filter| ("filter", text(filter))));
 }
 
 fn top_details(top: &TopNNode, below: &Schema, details: &mut Vec<(&'static str, String)>) {

@@ -13,7 +13,7 @@ pub(crate) fn text(plan: &JobPlan) -> String {
         tree.node(sink, None, "", "");
     }
     for warning in &plan.warnings {
-        write!(tree.out, "warning: {warning}\n").expect("a String takes everything");
+        writeln!(tree.out, "warning: {warning}").expect("a String takes everything");
     }
     tree.out
 }
