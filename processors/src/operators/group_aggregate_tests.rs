@@ -1,9 +1,11 @@
 //! Changelogs of groups without end.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::datatypes::{DataType, SchemaRef};
+use proptest::prelude::*;
 
 use millrace_plan::{AggregateCall, AggregateFn, GroupAggregateNode};
 
@@ -121,4 +123,80 @@ fn a_group_of_nothing_but_keys_comes_once() {
     let rows = || batch(&[(Some("a"), 1, Insert), (Some("a"), 1, Insert)]);
     assert_eq!(push(&mut operator, 0, rows()), ["+I a"]);
     assert!(push(&mut operator, 0, rows()).is_empty());
+}
+
+/// Puts a changelog into rows by key.
+fn apply(rows: &mut BTreeMap<String, String>, lines: &[String]) {
+    for line in lines {
+        let (kind, row) = line.split_once(' ').unwrap();
+        let (key, values) = row.split_once(' ').unwrap();
+        let old = match kind {
+            "-D" => rows.remove(key),
+            "-U" => rows.get(key).cloned(),
+            _ => {
+                let old = rows.insert(key.to_owned(), values.to_owned());
+                assert_eq!(old.is_some(), kind == "+U", "{line}");
+                continue;
+            }
+        };
+        assert_eq!(old.as_deref(), Some(values), "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_changelog_leads_to_the_groups_of_the_rows_that_are_there(
+        steps in prop::collection::vec(
+            (prop::collection::vec((0..3_usize, 0..4_i64, any::<prop::sample::Index>(), 0..3_u8), 1..15), any::<bool>()),
+            1..12,
+        ),
+    ) {
+        let keys = [None, Some("a"), Some("b")];
+        let aggregates = vec![
+            call(AggregateFn::CountRows, 1, false),
+            call(AggregateFn::Sum, 1, false),
+            call(AggregateFn::Count, 1, true),
+            AggregateCall { filter: Some(2), ..call(AggregateFn::Sum, 1, true) },
+        ];
+        let make = |ctx: &mut OperatorContext| operator(&[0], aggregates.clone(), (true, true), ctx);
+        let mut operator = make(&mut OperatorContext::fresh("g"));
+        let (mut there, mut found) = (Vec::<(usize, i64)>::new(), BTreeMap::new());
+        for (rows, crash) in steps {
+            let mut changes = Vec::new();
+            for (key, value, which, take_back) in rows {
+                if take_back == 0 && !there.is_empty() {
+                    let (key, value) = there.swap_remove(which.index(there.len()));
+                    changes.push((keys[key], value, Delete));
+                } else {
+                    there.push((key, value));
+                    changes.push((keys[key], value, Insert));
+                }
+            }
+            let lines = push(&mut operator, 0, batch(&changes));
+            let mut changed: Vec<&str> = lines.iter().filter(|line| !line.starts_with("-U"))
+                .map(|line| line.split(' ').nth(1).unwrap()).collect();
+            changed.sort_unstable();
+            prop_assert!(changed.windows(2).all(|pair| pair[0] != pair[1]), "{:?}", lines);
+            apply(&mut found, &lines);
+            if crash {
+                operator = make(&mut restored(checkpoint(&mut operator), 0));
+            }
+        }
+        let mut expected = BTreeMap::new();
+        for (number, key) in keys.iter().enumerate() {
+            let values: Vec<i64> =
+                there.iter().filter(|(key, _)| *key == number).map(|(_, value)| *value).collect();
+            if values.is_empty() {
+                continue;
+            }
+            let distinct: BTreeSet<i64> = values.iter().copied().collect();
+            let even: Vec<i64> = distinct.iter().copied().filter(|v| v % 2 == 0).collect();
+            let even =
+                if even.is_empty() { "null".to_owned() } else { even.iter().sum::<i64>().to_string() };
+            let sum: i64 = values.iter().sum();
+            let row = format!("{} {sum} {} {even}", values.len(), distinct.len());
+            expected.insert(key.unwrap_or("null").to_owned(), row);
+        }
+        prop_assert_eq!(found, expected);
+    }
 }

@@ -6,6 +6,8 @@
 mod cells;
 mod emit;
 mod fire;
+#[cfg(test)]
+mod model_tests;
 mod operator;
 mod placement;
 mod session;

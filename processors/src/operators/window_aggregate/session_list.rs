@@ -14,9 +14,6 @@ pub(crate) struct Session<'a> {
     pub(crate) state: &'a [u8],
 }
 
-/// Bytes of a session before its state.
-const HEADER: usize = 20;
-
 /// The sessions of a list.
 pub(crate) fn sessions(mut bytes: &[u8]) -> impl Iterator<Item = Session<'_>> {
     std::iter::from_fn(move || {
