@@ -23,6 +23,7 @@ mod keys;
 mod late;
 mod narrow;
 mod order_key;
+mod paged_ranking;
 mod project;
 mod ranked;
 mod ranking;

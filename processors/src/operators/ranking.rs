@@ -129,6 +129,28 @@ pub(crate) fn remove(ranking: &mut Vec<u8>, key: &[u8], row: &[u8]) -> bool {
     false
 }
 
+/// How many rows there are.
+pub(crate) fn count(ranking: &[u8]) -> usize {
+    if ranking.is_empty() { 0 } else { number(ranking, 0) }
+}
+
+/// Cuts a ranking of two rows or more in two; returns the worse half.
+pub(crate) fn halve(ranking: &mut Vec<u8>) -> Vec<u8> {
+    let count = number(ranking, 0);
+    let kept = count / 2;
+    let (mut at, mut last) = (HEADER, HEADER);
+    for _ in 0..kept {
+        last = at;
+        at += entry(ranking, at).size();
+    }
+    let mut tail = vec![0; HEADER];
+    tail.extend_from_slice(&ranking[at..]);
+    set_header(&mut tail, count - kept, number(ranking, 4) - at + HEADER);
+    ranking.truncate(at);
+    set_header(ranking, kept, last);
+    tail
+}
+
 /// The best `count` rows, as a ranking of their own that is only read.
 pub(crate) fn prefix(ranking: &[u8], count: usize) -> Vec<u8> {
     if ranking.is_empty() || number(ranking, 0) <= count {

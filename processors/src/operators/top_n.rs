@@ -6,34 +6,110 @@ use hashbrown::HashTable;
 use millrace_plan::{Changes, TopNNode};
 use millrace_state::{Key, Table};
 
+use super::keys::Keys;
+use super::paged_ranking::PagedRankings;
 use super::ranked::{RankedInput, RankedOutput};
-use super::ranking::{admits, insert, prefix, remove};
+use super::ranking::{admits, insert, prefix};
 use crate::{Batch, JobError, Operator, OperatorContext, Output};
 
-/// Runs a [`TopNNode`] without a window.
-///
-/// State: the ranking of each partition; of an append-only input only the rows that are shown or
-/// above, of a changelog all rows, since any may move up. Changes are sent once per batch.
+/// Runs a [`TopNNode`] without a window. Changes are sent once per batch.
 ///
 /// When rows are identified by partition (and number), a number's row is replaced. When they are
 /// identified by what they hold, those that left the ranking are deleted, then the new ones inserted.
 pub(crate) struct TopNOperator {
     input: RankedInput,
     output: RankedOutput,
-    table: Table,
-    /// How many rows of a partition are kept.
-    limit: usize,
+    state: State,
     /// How many rows of a partition are looked at for output.
     shown: usize,
     by_number: bool,
 }
 
-/// A partition that changed, and its ranking when the batch came.
+/// The rankings of all partitions.
+enum State {
+    /// Of an append-only input: so many rows of each, since no row moves up.
+    Best(Table, usize),
+    /// Of a changelog: all rows.
+    All(PagedRankings),
+}
+
+/// A partition that changed, and its best rows when the batch came.
 struct Touched {
     /// A row of the batch that is in the partition.
     row: usize,
     hash: u64,
     before: Vec<u8>,
+}
+
+/// The partitions that a batch changed, in the order in which it did.
+#[derive(Default)]
+struct Changed {
+    touched: Vec<Touched>,
+    places: HashTable<usize>,
+}
+
+impl Changed {
+    /// Notes the partition of `row`, with its rows `before` unless it was noted already.
+    fn note(
+        &mut self,
+        keys: &Keys,
+        row: usize,
+        before: impl FnOnce() -> Result<Vec<u8>, JobError>,
+    ) -> Result<(), JobError> {
+        let key = Key::new(keys.get(row));
+        let same = |place: &usize| keys.get(self.touched[*place].row) == key.bytes;
+        if self.places.find(key.hash, same).is_none() {
+            let before = before()?;
+            let place = self.touched.len();
+            self.places.insert_unique(key.hash, place, |place| self.touched[*place].hash);
+            self.touched.push(Touched { row, hash: key.hash, before });
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The best `count` rows of a partition.
+    fn best(&mut self, partition: Key<'_>, count: usize) -> Result<Vec<u8>, JobError> {
+        match self {
+            Self::Best(table, _) => Ok(prefix(table.get(0, partition)?.unwrap_or_default(), count)),
+            Self::All(rankings) => rankings.best(partition, count),
+        }
+    }
+
+    /// Whether a new row would be kept.
+    fn admits(&mut self, partition: Key<'_>, key: &[u8]) -> Result<bool, JobError> {
+        match self {
+            // A row that is not costs this lookup and one comparison.
+            Self::Best(table, limit) => {
+                Ok(admits(table.get(0, partition)?.unwrap_or_default(), *limit, key))
+            }
+            Self::All(_) => Ok(true),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        partition: Key<'_>,
+        retracts: bool,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<(), JobError> {
+        match self {
+            Self::Best(table, limit) => {
+                Ok(table.update(0, partition, |rows| insert(rows, *limit, key, row))?)
+            }
+            Self::All(rankings) if retracts => rankings.remove(partition, key, row),
+            Self::All(rankings) => rankings.insert(partition, key, row),
+        }
+    }
+
+    fn table(&mut self) -> &mut Table {
+        match self {
+            Self::Best(table, _) => table,
+            Self::All(rankings) => &mut rankings.table,
+        }
+    }
 }
 
 impl TopNOperator {
@@ -46,9 +122,9 @@ impl TopNOperator {
         ctx: &mut OperatorContext,
     ) -> Result<Self, JobError> {
         let shown = usize::try_from(node.to).unwrap_or(usize::MAX);
-        let limit = match input_changes {
-            Changes::Append => shown,
-            Changes::Retract(_) => usize::MAX,
+        let state = match input_changes {
+            Changes::Append => State::Best(ctx.table("ranking"), shown),
+            Changes::Retract(_) => State::All(PagedRankings::new(ctx.table("all"))),
             Changes::Upsert(_) => {
                 let message = "a Top-N of rows that change needs the rows that were replaced";
                 return Err(JobError::Unsupported(message.to_owned()));
@@ -60,8 +136,7 @@ impl TopNOperator {
         Ok(Self {
             input: RankedInput::new(node, &inputs[0])?,
             output: RankedOutput::new(node, &inputs[0], output)?,
-            table: ctx.table("ranking"),
-            limit,
+            state,
             shown,
             by_number: node.number || by_partition,
         })
@@ -71,48 +146,31 @@ impl TopNOperator {
 impl Operator for TopNOperator {
     fn process(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<(), JobError> {
         self.input.encode(&batch)?;
-        let mut touched: Vec<Touched> = Vec::new();
-        let mut places: HashTable<usize> = HashTable::new();
+        let mut changed = Changed::default();
         for row in 0..batch.len() {
-            // A rejected row costs one lookup and one comparison.
-            let old = self.table.get(0, Key::new(self.input.keys.get(row)))?.unwrap_or_default();
             let retracts = batch.kind(row).is_retraction();
-            if !retracts && !admits(old, self.limit, self.input.order.get(row)) {
+            let key = Key::new(self.input.keys.get(row));
+            if !retracts && !self.state.admits(key, self.input.order.get(row))? {
                 continue;
             }
-            let keys = &self.input.keys;
-            let key = Key::new(keys.get(row));
-            let same = |place: &usize| keys.get(touched[*place].row) == key.bytes;
-            if places.find(key.hash, same).is_none() {
-                let before = prefix(old, self.shown);
-                places.insert_unique(key.hash, touched.len(), |place| touched[*place].hash);
-                touched.push(Touched { row, hash: key.hash, before });
-            }
+            let (state, shown) = (&mut self.state, self.shown);
+            changed.note(&self.input.keys, row, || state.best(key, shown))?;
             self.input.encode_rows(&batch)?;
-            let (limit, input) = (self.limit, &self.input);
-            let (order, encoded) = (input.order.get(row), input.row(row));
-            let key = Key::new(input.keys.get(row));
-            self.table.update(0, key, |ranking| {
-                if retracts {
-                    remove(ranking, order, encoded);
-                } else {
-                    insert(ranking, limit, order, encoded);
-                }
-            })?;
-        }
-        for Touched { row, before, .. } in touched {
             let key = Key::new(self.input.keys.get(row));
-            let after = self.table.get(0, key)?.unwrap_or_default();
+            self.state.apply(key, retracts, self.input.order.get(row), self.input.row(row))?;
+        }
+        for Touched { row, before, .. } in changed.touched {
+            let after = self.state.best(Key::new(self.input.keys.get(row)), self.shown)?;
             if self.by_number {
-                self.output.add_by_number(&before, after);
+                self.output.add_by_number(&before, &after);
             } else {
-                self.output.add_by_row(&before, after);
+                self.output.add_by_row(&before, &after);
             }
         }
         self.output.send(false, out)
     }
 
     fn tables(&mut self) -> Vec<&mut Table> {
-        vec![&mut self.table]
+        vec![self.state.table()]
     }
 }
