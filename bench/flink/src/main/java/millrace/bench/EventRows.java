@@ -8,7 +8,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -22,12 +21,11 @@ import org.apache.flink.types.RowKind;
 
 /**
  * A stream in memory, already in Flink's own binary row layout: reading a row only moves a pointer, so what is
- * timed is the query.
+ * timed is the query. The memory is outside the heap, so neither does the collector work for it.
  */
 final class EventRows {
     private static final Map<Stream, EventRows> LOADED = new ConcurrentHashMap<>();
     private static final String MAGIC = "MILLRNX1";
-    /** Below half a region of the collector's would be wasteful to copy; above, rows would need 64-bit offsets. */
     private static final int CHUNK_BYTES = 16 << 20;
 
     private final List<MemorySegment> chunks = new ArrayList<>();
@@ -50,6 +48,11 @@ final class EventRows {
         return rows;
     }
 
+    /** Bytes of all streams in memory. */
+    static long allBytes() {
+        return LOADED.values().stream().mapToLong(rows -> (long) rows.chunks.size() * CHUNK_BYTES).sum();
+    }
+
     static void load(Stream stream, Path folder) throws IOException {
         Path file = folder.resolve(stream.table + ".bin");
         EventRows rows = new EventRows(stream.fields.size());
@@ -68,7 +71,7 @@ final class EventRows {
     private void read(DataInputStream in, Stream stream, long count) throws IOException {
         BinaryRowData row = new BinaryRowData(fields);
         BinaryRowWriter writer = new BinaryRowWriter(row);
-        byte[] chunk = new byte[CHUNK_BYTES];
+        MemorySegment chunk = chunk();
         int used = 0;
         for (long i = 0; i < count; i++) {
             writer.reset();
@@ -83,17 +86,22 @@ final class EventRows {
             int size = row.getSizeInBytes();
             // A chunk ends with a length of zero; every row begins at a multiple of eight.
             if (used + 8 + size + 8 > CHUNK_BYTES) {
-                chunks.add(MemorySegmentFactory.wrap(chunk));
-                chunk = new byte[CHUNK_BYTES];
+                chunk.putInt(used, 0);
+                chunk = chunk();
                 used = 0;
             }
-            MemorySegment target = MemorySegmentFactory.wrap(chunk);
-            target.putInt(used, size);
-            row.getSegments()[0].copyTo(row.getOffset(), target, used + 8, size);
+            chunk.putInt(used, size);
+            row.getSegments()[0].copyTo(row.getOffset(), chunk, used + 8, size);
             used += 8 + (size + 7) / 8 * 8;
         }
-        chunks.add(MemorySegmentFactory.wrap(Arrays.copyOf(chunk, used + 8)));
+        chunk.putInt(used, 0);
         rows = count;
+    }
+
+    private MemorySegment chunk() {
+        MemorySegment chunk = MemorySegmentFactory.allocateOffHeapUnsafeMemory(CHUNK_BYTES);
+        chunks.add(chunk);
+        return chunk;
     }
 
     private static long readLong(DataInputStream in) throws IOException {

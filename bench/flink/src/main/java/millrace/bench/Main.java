@@ -41,7 +41,7 @@ public final class Main {
                 figures.cpuSeconds(),
                 figures.read() / figures.cpuSeconds() / 1000,
                 figures.read() / figures.wallSeconds() / 1000,
-                Meter.peakResident() >> 20,
+                Meter.peakResident() - EventRows.allBytes() >> 20,
                 figures.written());
         // The cluster's threads would keep the process for a while.
         System.out.flush();
@@ -83,7 +83,6 @@ public final class Main {
             values.put("table.exec.mini-batch.enabled", "true");
             values.put("table.exec.mini-batch.allow-latency", miniBatch);
             values.put("table.exec.mini-batch.size", "50000");
-            values.put("table.optimizer.distinct-agg.split.enabled", options.get("--split-distinct"));
         }
         return Configuration.fromMap(values);
     }
