@@ -27,6 +27,8 @@ mod paged_ranking;
 mod project;
 mod ranked;
 mod ranking;
+#[cfg(test)]
+mod rescale_tests;
 mod row_log;
 #[cfg(test)]
 mod stateless_tests;
