@@ -83,15 +83,12 @@ impl GroupAggregateOperator {
         for key in 0..grouper.len() {
             let state = table.get(0, Key::new(grouper.key(key)))?;
             known.push(state.is_some());
-            match state {
-                Some(state) => {
-                    before.push(state);
-                    after.push(state);
-                }
-                None => {
-                    before.grow(key + 1);
-                    after.grow(key + 1);
-                }
+            if let Some(state) = state {
+                before.push(state);
+                after.push(state);
+            } else {
+                before.grow(key + 1);
+                after.grow(key + 1);
             }
         }
         if let Some(distinct) = distinct {
@@ -129,7 +126,6 @@ impl GroupAggregateOperator {
             let was = self.before.rows(group) > 0 || (keyless && self.known[group]);
             let is = self.after.rows(group) > 0 || keyless;
             match (was, is) {
-                (false, false) => {}
                 (false, true) => {
                     rows.push(groups + group);
                     kinds.push(RowKind::Insert);
@@ -146,7 +142,7 @@ impl GroupAggregateOperator {
                     rows.push(groups + group);
                     kinds.push(RowKind::UpdateAfter);
                 }
-                (true, true) => {}
+                _ => {}
             }
         }
         if rows.is_empty() {

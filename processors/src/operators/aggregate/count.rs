@@ -22,7 +22,7 @@ impl Fixed for Count {
         let by = if retract { -1 } else { 1 };
         let nulls = args
             .iter()
-            .map(|arg| arg.logical_nulls())
+            .map(Array::logical_nulls)
             .fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls.as_ref()));
         picked.each(nulls.as_ref(), |_, group| add(slots.of(group), by));
     }

@@ -11,7 +11,7 @@ use super::picked::Picked;
 use crate::JobError;
 
 /// Variance or standard deviation of what is not NULL (Welford 1962; merged by Chan, Golub and
-/// LeVeque 1979). State: count, mean, sum of squared distances from the mean (8 bytes each).
+/// `LeVeque` 1979). State: count, mean, sum of squared distances from the mean (8 bytes each).
 pub(crate) struct Moments {
     pub(crate) root: bool,
     pub(crate) sample: bool,

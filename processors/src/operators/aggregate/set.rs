@@ -154,6 +154,14 @@ impl AggregateSet {
         Ok(())
     }
 
+    /// As [`Self::merge_into`] for a state that stays where it is; `false` if it may grow.
+    pub(crate) fn merge_in_place(&self, into: &mut [u8], from: &States, group: usize) -> bool {
+        if self.variables == 0 {
+            self.merge_records(into, from.record(group));
+        }
+        self.variables == 0
+    }
+
     /// Adds an encoded state to that of a group.
     pub(crate) fn merge_from(
         &self,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array,
-    Int64Array, StringArray, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array,
+    StringArray,
 };
 use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
@@ -78,9 +78,11 @@ fn call(function: AggregateFn, of: &DataType, output: DataType) -> AggregateCall
 }
 
 fn text(column: &dyn Array) -> Vec<String> {
-    let value = |row| match column.is_null(row) {
-        true => "null".to_owned(),
-        false => array_value_to_string(column, row).unwrap(),
+    let value = |row| {
+        if column.is_null(row) {
+            return "null".to_owned();
+        }
+        array_value_to_string(column, row).unwrap()
     };
     (0..column.len()).map(value).collect()
 }
@@ -111,58 +113,49 @@ fn results(call: &AggregateCall, columns: &[ArrayRef], groups: &[u32]) -> Vec<St
         set.merge_from(&mut merged, groups[row] as usize, &one).unwrap();
     }
     let mut restored = set.states();
-    bytes.iter().for_each(|state| restored.push(state));
+    for state in &bytes {
+        restored.push(state);
+    }
     assert_eq!(text(&set.finish(&restored).unwrap()[0]), expected, "merged as bytes");
     assert_eq!(text(&set.finish(&merged).unwrap()[0]), expected, "merged as states");
     expected
 }
 
+/// Group 0: all rows but the last two; group 1: one row; group 2: only NULL.
+const GROUPS: [u32; 6] = [0, 0, 0, 0, 1, 2];
+
+type Case<'a> = (AggregateFn, &'a ArrayRef, DataType, [&'a str; 3]);
+
+fn check(cases: Vec<Case<'_>>) {
+    for (function, column, output, expected) in cases {
+        let case = format!("{function:?} over {}", column.data_type());
+        let call = call(function, column.data_type(), output);
+        assert_eq!(results(&call, std::slice::from_ref(column), &GROUPS), expected, "{case}");
+    }
+}
+
+fn five(values: [i64; 4]) -> [Option<i64>; 6] {
+    [Some(values[0]), None, Some(values[1]), Some(values[2]), Some(values[3]), None]
+}
+
+fn as_type(column: &ArrayRef, of: &DataType) -> ArrayRef {
+    arrow::compute::cast(column, of).unwrap()
+}
+
 #[test]
-fn every_function_over_values_and_nulls() {
-    use AggregateFn::{
-        And, ArrayAgg, Avg, Count, CountRows, First, Last, ListAgg, Max, Min, Moments, Or, Sum,
-    };
-    let long = &DataType::Int64;
-    let double = &DataType::Float64;
-    let decimal = DataType::Decimal128(10, 2);
-    let strings = &DataType::Utf8;
+fn functions_of_numbers() {
+    use AggregateFn::{Avg, Count, CountRows, First, Last, Max, Min, Moments, Sum};
+    let (long, double) = (&DataType::Int64, &DataType::Float64);
     let moments = |root, sample| Moments { root, sample };
-    let comma = || ListAgg { separator: ", ".to_owned() };
-    // Group 0: all rows but the last three; group 1: one row; group 2: only NULL.
-    let groups = [0, 0, 0, 0, 1, 2];
-    let longs = longs([Some(2), None, Some(8), Some(5), Some(-3), None]);
-    let doubles: ArrayRef = Arc::new(Float64Array::from(vec![
-        Some(2.0),
-        None,
-        Some(8.0),
-        Some(5.0),
-        Some(f64::NAN),
-        None,
-    ]));
-    let cents: ArrayRef = Arc::new(
-        Decimal128Array::from(vec![Some(200), None, Some(800), Some(501), Some(-300), None])
-            .with_precision_and_scale(10, 2)
-            .unwrap(),
-    );
-    let words = texts([Some("b"), None, Some(""), Some("c"), Some("x"), None]);
-    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![
-        Some(true),
-        None,
-        Some(false),
-        Some(true),
-        Some(true),
-        None,
-    ]));
-    let days: ArrayRef =
-        Arc::new(Date32Array::from(vec![Some(2), None, Some(0), Some(5), Some(1), None]));
-    let ints: ArrayRef =
-        Arc::new(Int32Array::from(vec![Some(2), None, Some(8), Some(5), Some(-3), None]));
-    let unsigned: ArrayRef =
-        Arc::new(UInt64Array::from(vec![Some(2), None, Some(8), Some(5), Some(3), None]));
-    let times = instants([Some(2_000_000), None, Some(0), Some(5_000_000), Some(1), None]);
-    let list = DataType::new_list(DataType::Int64, true);
-    let product = AggregateFn::Registered(Arc::new(Product));
-    let cases: Vec<(AggregateFn, &ArrayRef, DataType, [&str; 3])> = vec![
+    let longs = longs(five([2, 8, 5, -3]));
+    let ints = as_type(&longs, &DataType::Int32);
+    let unsigned = crate::operators::testing::longs(five([2, 8, 5, 3]));
+    let unsigned = as_type(&unsigned, &DataType::UInt64);
+    let doubles = [Some(2.0), None, Some(8.0), Some(5.0), Some(f64::NAN), None];
+    let doubles: ArrayRef = Arc::new(Float64Array::from(doubles.to_vec()));
+    let cents = Decimal128Array::from_iter(five([200, 800, 501, -300]).map(|v| v.map(i128::from)));
+    let cents: ArrayRef = Arc::new(cents.with_precision_and_scale(10, 2).unwrap());
+    check(vec![
         (CountRows, &longs, long.clone(), ["4", "1", "1"]),
         (Count, &longs, long.clone(), ["3", "1", "0"]),
         (Sum, &longs, long.clone(), ["15", "-3", "null"]),
@@ -172,47 +165,51 @@ fn every_function_over_values_and_nulls() {
         (Sum, &cents, DataType::Decimal128(20, 2), ["15.01", "-3.00", "null"]),
         (Min, &longs, long.clone(), ["2", "-3", "null"]),
         (Max, &longs, long.clone(), ["8", "-3", "null"]),
+        (Max, &ints, DataType::Int32, ["8", "-3", "null"]),
         (Min, &doubles, double.clone(), ["2.0", "NaN", "null"]),
         (Max, &doubles, double.clone(), ["8.0", "NaN", "null"]),
-        (Min, &cents, decimal.clone(), ["2.00", "-3.00", "null"]),
-        (Max, &words, strings.clone(), ["c", "x", "null"]),
-        (Min, &words, strings.clone(), ["", "x", "null"]),
-        (Min, &flags, DataType::Boolean, ["false", "true", "null"]),
-        (Max, &flags, DataType::Boolean, ["true", "true", "null"]),
-        (Max, &days, DataType::Date32, ["1970-01-06", "1970-01-02", "null"]),
-        (
-            Max,
-            &times,
-            times.data_type().clone(),
-            ["1970-01-01T00:00:05Z", "1970-01-01T00:00:00.000001Z", "null"],
-        ),
+        (Min, &cents, DataType::Decimal128(10, 2), ["2.00", "-3.00", "null"]),
         (Avg, &longs, double.clone(), ["5.0", "-3.0", "null"]),
         (Avg, &longs, long.clone(), ["5", "-3", "null"]),
         (Avg, &cents, DataType::Decimal128(14, 6), ["5.003333", "-3.000000", "null"]),
         (First, &longs, long.clone(), ["2", "-3", "null"]),
         (Last, &longs, long.clone(), ["5", "-3", "null"]),
-        (First, &words, strings.clone(), ["b", "x", "null"]),
         (moments(false, false), &longs, double.clone(), ["6.0", "0.0", "null"]),
         (moments(false, true), &longs, double.clone(), ["9.0", "null", "null"]),
         (moments(true, true), &longs, double.clone(), ["3.0", "null", "null"]),
-        (And, &flags, DataType::Boolean, ["false", "true", "null"]),
-        (Or, &flags, DataType::Boolean, ["true", "true", "null"]),
-        (comma(), &words, strings.clone(), ["b, , c", "x", "null"]),
+        (AggregateFn::Registered(Arc::new(Product)), &longs, long.clone(), ["80", "-3", "1"]),
+    ]);
+}
+
+#[test]
+fn functions_of_other_types() {
+    use AggregateFn::{And, ArrayAgg, First, ListAgg, Max, Min, Or};
+    let (string, truth) = (&DataType::Utf8, &DataType::Boolean);
+    let words = texts([Some("b"), None, Some(""), Some("c"), Some("x"), None]);
+    let flags = [Some(true), None, Some(false), Some(true), Some(true), None];
+    let flags: ArrayRef = Arc::new(BooleanArray::from(flags.to_vec()));
+    let longs = longs(five([2, 8, 5, -3]));
+    let days = longs_as_days();
+    let times = instants(five([2_000_000, 0, 5_000_000, 1]));
+    let latest = ["1970-01-01T00:00:05Z", "1970-01-01T00:00:00.000001Z", "null"];
+    let list = DataType::new_list(DataType::Int64, true);
+    check(vec![
+        (Max, &words, string.clone(), ["c", "x", "null"]),
+        (Min, &words, string.clone(), ["", "x", "null"]),
+        (First, &words, string.clone(), ["b", "x", "null"]),
+        (ListAgg { separator: ", ".to_owned() }, &words, string.clone(), ["b, , c", "x", "null"]),
+        (Min, &flags, truth.clone(), ["false", "true", "null"]),
+        (Max, &flags, truth.clone(), ["true", "true", "null"]),
+        (And, &flags, truth.clone(), ["false", "true", "null"]),
+        (Or, &flags, truth.clone(), ["true", "true", "null"]),
+        (Max, &days, DataType::Date32, ["1970-01-06", "1970-01-02", "null"]),
+        (Max, &times, times.data_type().clone(), latest),
         (ArrayAgg, &longs, list, ["[2, , 8, 5]", "[-3]", "[]"]),
-        (product, &longs, long.clone(), ["80", "-3", "1"]),
-    ];
-    for (function, column, output, expected) in cases {
-        let case = format!("{function:?} over {}", column.data_type());
-        let call = call(function, column.data_type(), output);
-        let mut expected = expected.map(str::to_owned).to_vec();
-        if case.starts_with("ArrayAgg") {
-            expected[2] = "[]".to_owned();
-            let found = results(&call, std::slice::from_ref(column), &groups);
-            assert_eq!(found[..2], expected[..2], "{case}");
-            continue;
-        }
-        assert_eq!(results(&call, std::slice::from_ref(column), &groups), expected, "{case}");
-    }
+    ]);
+}
+
+fn longs_as_days() -> ArrayRef {
+    Arc::new(Date32Array::from(vec![Some(2), None, Some(0), Some(5), Some(1), None]))
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) struct Cell {
 #[derive(Debug, Default)]
 pub(crate) struct Cells {
     of_row: Vec<u32>,
-    cells: Vec<Cell>,
+    all: Vec<Cell>,
     known: HashTable<(u64, u32)>,
 }
 
@@ -25,17 +25,17 @@ impl Cells {
     /// Numbers the pairs of a batch, in place of the last one's.
     pub(crate) fn assign(&mut self, keys: &Grouper, pane_of_row: &[u32], panes: usize) {
         self.of_row.clear();
-        self.cells.clear();
+        self.all.clear();
         self.known.clear();
         if panes <= 1 {
             let keys = 0..u32::try_from(keys.len()).expect("no more keys than rows");
-            self.cells.extend(keys.map(|key| Cell { pane: 0, key }));
+            self.all.extend(keys.map(|key| Cell { pane: 0, key }));
             return;
         }
         let count = keys.len() as u64;
         for (key, pane) in keys.ids().iter().zip(pane_of_row) {
             let pair = u64::from(*pane) * count + u64::from(*key);
-            let next = u32::try_from(self.cells.len()).expect("no more cells than rows");
+            let next = u32::try_from(self.all.len()).expect("no more cells than rows");
             let entry = self.known.entry(
                 spread(pair),
                 |(known, _)| *known == pair,
@@ -43,7 +43,7 @@ impl Cells {
             );
             let (_, cell) = *entry.or_insert((pair, next)).get();
             if cell == next {
-                self.cells.push(Cell { pane: *pane, key: *key });
+                self.all.push(Cell { pane: *pane, key: *key });
             }
             self.of_row.push(cell);
         }
@@ -56,7 +56,7 @@ impl Cells {
 
     /// The cells.
     pub(crate) fn all(&self) -> &[Cell] {
-        &self.cells
+        &self.all
     }
 }
 

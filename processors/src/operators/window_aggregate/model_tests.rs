@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use proptest::prelude::*;
 
@@ -97,11 +98,14 @@ fn operator(windows: &Windows, ctx: &mut OperatorContext) -> Box<dyn Operator> {
     }
 }
 
+/// End, key and start.
+type Window = (Micros, Option<i64>, Micros);
+
 /// Every row of every open window.
 #[derive(Default)]
 struct Model {
-    /// By end, key and start: the times (for sessions) and values of the rows.
-    open: BTreeMap<(Micros, Option<i64>, Micros), Vec<(Micros, Option<i64>)>>,
+    /// The times (for sessions) and values of the rows.
+    open: BTreeMap<Window, Vec<(Micros, Option<i64>)>>,
     late: usize,
 }
 
@@ -124,10 +128,8 @@ impl Model {
     }
 
     fn add_to_session(&mut self, (key, time, value, _): Row, gap: Micros, watermark: Micros) {
-        let touches = |(end, of, start): &(Micros, Option<i64>, Micros)| {
-            *of == key && *start <= time + gap && time <= *end
-        };
-        let touched: Vec<_> = self.open.keys().filter(|window| touches(window)).copied().collect();
+        let near = |(end, of, start): &Window| *of == key && *start <= time + gap && time <= *end;
+        let touched: Vec<_> = self.open.keys().filter(|window| near(window)).copied().collect();
         if touched.is_empty() && time + gap < watermark {
             self.late += 1;
             return;
@@ -144,7 +146,7 @@ impl Model {
     fn fire(&mut self, watermark: Micros, session: bool) -> Vec<String> {
         let after = if session { watermark.saturating_sub(1) } else { watermark };
         let due: Vec<_> = self.open.keys().filter(|window| window.0 <= after).copied().collect();
-        let line = |window: (Micros, Option<i64>, Micros)| {
+        let line = |window: Window| {
             let values = self.open.remove(&window).unwrap();
             let known: Vec<i64> = values.iter().filter_map(|row| row.1).collect();
             let text = |value: Option<i64>| value.map_or("null".to_owned(), |v| v.to_string());
@@ -182,7 +184,9 @@ proptest! {
             let expected = match step {
                 Step::Rows(rows) => {
                     operator_now.process(0, batch(&rows), &mut out).unwrap();
-                    rows.into_iter().for_each(|row| model.add(&windows, row, watermark));
+                    for row in rows {
+                        model.add(&windows, row, watermark);
+                    }
                     Vec::new()
                 }
                 Step::Advance(by) => {
@@ -196,7 +200,7 @@ proptest! {
                     Vec::new()
                 }
             };
-            late += out.late.iter().map(|rows| rows.num_rows()).sum::<usize>();
+            late += out.late.iter().map(RecordBatch::num_rows).sum::<usize>();
             let mut found = lines(&out.batches);
             prop_assert!(ends(&found).is_sorted(), "{:?}", found);
             let mut expected = expected;

@@ -141,25 +141,30 @@ impl SessionOperator {
     }
 
     fn fire(&mut self, to: Micros, out: &mut Output) -> Result<(), JobError> {
-        let mut closed = Vec::new();
+        let mut complete = Vec::new();
         for instant in self.timers.namespaces(Micros::MIN, to.saturating_add(1))? {
             let mut woken: Vec<(KeyGroup, Vec<u8>)> = Vec::new();
             self.timers.scan(instant, |group, key, _| woken.push((group, key.to_vec())))?;
             self.timers.drop_namespace(instant)?;
             for (group, bytes) in woken {
-                self.wake(Key::within(group, &bytes), to, &mut closed)?;
+                self.wake(Key::within(group, &bytes), to, &mut complete)?;
             }
         }
-        closed.sort_unstable();
+        complete.sort_unstable();
         let mut fired = Fired::new(self.set.states());
-        for Closed { end, key, start, state } in &closed {
+        for Complete { end, key, start, state } in &complete {
             fired.push(key, (*start, *end), state);
         }
         self.emitter.emit(&fired, &self.set, out)
     }
 
     /// Takes the complete sessions of a key, and sets timers for the others.
-    fn wake(&mut self, key: Key<'_>, to: Micros, closed: &mut Vec<Closed>) -> Result<(), JobError> {
+    fn wake(
+        &mut self,
+        key: Key<'_>,
+        to: Micros,
+        complete: &mut Vec<Complete>,
+    ) -> Result<(), JobError> {
         let Some(list) = self.sessions.get(0, key)? else { return Ok(()) };
         let list = list.to_vec();
         let mut open = Vec::new();
@@ -167,7 +172,7 @@ impl SessionOperator {
             let closes = self.closes(session.last);
             // At the end of time everything is complete, even what can have no later end.
             if closes <= to {
-                closed.push(Closed {
+                complete.push(Complete {
                     end: session.last.saturating_add(self.gap),
                     key: key.bytes.to_vec(),
                     start: session.first,
@@ -186,7 +191,7 @@ impl SessionOperator {
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Closed {
+struct Complete {
     end: Micros,
     key: Vec<u8>,
     start: Micros,

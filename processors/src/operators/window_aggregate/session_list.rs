@@ -14,6 +14,9 @@ pub(crate) struct Session<'a> {
     pub(crate) state: &'a [u8],
 }
 
+/// Bytes of a session before its state.
+const HEADER: usize = 20;
+
 /// The sessions of a list.
 pub(crate) fn sessions(mut bytes: &[u8]) -> impl Iterator<Item = Session<'_>> {
     std::iter::from_fn(move || {
@@ -54,6 +57,29 @@ pub(crate) fn touches(session: &Session<'_>, first: Micros, last: Micros, gap: M
     session.first.saturating_sub(gap) <= last && first <= session.last.saturating_add(gap)
 }
 
+/// Adds rows to the only session of a list, if they belong to it: what happens most often.
+fn extend_only(
+    list: &mut [u8],
+    rows: &Stretch,
+    gap: Micros,
+    set: &AggregateSet,
+    states: &States,
+) -> bool {
+    let Some(session) = sessions(list).next() else { return false };
+    let (first, last) = (session.first.min(rows.first), session.last.max(rows.last));
+    let alone = session.state.len() + HEADER == list.len();
+    if !alone || !touches(&session, rows.first, rows.last, gap) {
+        return false;
+    }
+    let (header, state) = list.split_at_mut(HEADER);
+    if !set.merge_in_place(state, states, rows.group) {
+        return false;
+    }
+    header[..8].copy_from_slice(&first.to_le_bytes());
+    header[8..16].copy_from_slice(&last.to_le_bytes());
+    true
+}
+
 /// Adds rows to a list. Returns whether a session is new, so that nothing will wake it yet.
 pub(crate) fn add(
     list: &mut Vec<u8>,
@@ -62,6 +88,9 @@ pub(crate) fn add(
     set: &AggregateSet,
     states: &States,
 ) -> Result<bool, JobError> {
+    if extend_only(list, rows, gap, set, states) {
+        return Ok(false);
+    }
     let mut merged = Session { first: rows.first, last: rows.last, state: &[] };
     let mut state = Vec::new();
     let mut after = Vec::with_capacity(list.len());
