@@ -22,9 +22,9 @@ use crate::{Batch, JobError, Operator, OperatorContext, Output, RowKind};
 pub(crate) struct ProjectOperator {
     name: String,
     filter: Option<Arc<dyn PhysicalExpr>>,
-    /// With a filter: the input columns that `columns` count.
-    used: Option<Vec<usize>>,
     columns: Vec<Arc<dyn PhysicalExpr>>,
+    /// With a filter: what of the input `columns` are over.
+    parts: Option<(Vec<Arc<dyn PhysicalExpr>>, SchemaRef)>,
     upsert: bool,
     output: SchemaRef,
 }
@@ -33,36 +33,36 @@ impl ProjectOperator {
     pub(crate) fn new(
         node: &ProjectNode,
         input: &Changes,
-        _inputs: &[SchemaRef],
+        inputs: &[SchemaRef],
         output: &SchemaRef,
         ctx: &mut OperatorContext,
     ) -> Result<Self, JobError> {
         let name = ctx.operator.0.clone();
         let narrowed = match &node.filter {
-            Some(_) => narrow(&node.columns).map_err(|source| query(&name, source))?,
+            Some(_) => narrow(&node.columns, &inputs[0]).map_err(|source| query(&name, source))?,
             None => None,
         };
-        let (used, columns) = match narrowed {
-            Some(narrowed) => (Some(narrowed.used), narrowed.expressions),
+        let (parts, columns) = match narrowed {
+            Some(narrowed) => (Some((narrowed.parts, narrowed.schema)), narrowed.expressions),
             None => (None, node.columns.clone()),
         };
         let upsert = matches!(input, Changes::Upsert(_));
         Ok(Self {
             name,
             filter: node.filter.clone(),
-            used,
             columns,
+            parts,
             upsert,
             output: output.clone(),
         })
     }
 
-    /// The rows that pass, with only the columns in use.
+    /// The rows that pass, with only what is in use of their columns.
     fn keep(&self, batch: Batch) -> Result<Batch, JobError> {
         let Some(filter) = &self.filter else { return Ok(batch) };
         let passes = condition(filter, &batch.rows, &self.name)?;
-        let rows = match &self.used {
-            Some(used) => batch.rows.project(used)?,
+        let rows = match &self.parts {
+            Some((parts, schema)) => self.take_parts(&batch.rows, parts, schema)?,
             None => batch.rows,
         };
         let batch = Batch { rows, kinds: batch.kinds };
@@ -74,6 +74,20 @@ impl ProjectOperator {
         }
         let (keep, kinds) = self.judge(&batch, &passes);
         Batch::changes(batch.rows, &kinds).filter(&keep)
+    }
+
+    fn take_parts(
+        &self,
+        rows: &RecordBatch,
+        parts: &[Arc<dyn PhysicalExpr>],
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch, JobError> {
+        let take = |part: &Arc<dyn PhysicalExpr>| match part.downcast_ref::<Column>() {
+            Some(column) => Ok(rows.column(column.index()).clone()),
+            None => evaluate(part, rows, &self.name),
+        };
+        let columns = parts.iter().map(take).collect::<Result<_, _>>()?;
+        rows_of(schema, columns, rows.num_rows())
     }
 
     /// Which rows of a changelog stay, and as what.

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ListArray};
+use arrow::array::{Array, ListArray, StructArray};
 use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::functions::core::get_field;
 use datafusion::logical_expr::Operator as Op;
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{binary, col, lit};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use millrace_plan::{AssignWindowsNode, Changes, ProjectNode, UnnestNode, WindowKind};
 
 use super::assign_windows::AssignWindowsOperator;
+use super::narrow::narrow;
 use super::project::ProjectOperator;
 use super::testing::{instant, instants, longs, push, rows, schema, texts};
 use super::union::UnionOperator;
@@ -72,6 +75,38 @@ fn a_projection_of_columns_shares_their_memory() {
     let made = &out.batches[0].rows;
     assert!(made.column(1).to_data().ptr_eq(&input.rows.column(0).to_data()));
     assert!(made.column(0).to_data().ptr_eq(&input.rows.column(2).to_data()));
+}
+
+#[test]
+fn a_filter_takes_fields_of_structs_before_it_copies() {
+    let fields = schema(&[("a", DataType::Int64), ("b", DataType::Utf8)]);
+    let nested = DataType::Struct(fields.fields().clone());
+    let input = super::testing::schema(&[("k", DataType::Int64), ("n", nested)]);
+    let field = |name: &str| {
+        let arguments = vec![col("n", &input).unwrap(), lit(name)];
+        let config = Arc::new(ConfigOptions::default());
+        let call = ScalarFunctionExpr::try_new(get_field(), arguments, &input, config);
+        Arc::new(call.unwrap()) as Arc<dyn PhysicalExpr>
+    };
+    let above = binary(col("k", &input).unwrap(), Op::Gt, lit(1_i64), &input).unwrap();
+    let twice = binary(field("a"), Op::Plus, field("a"), &input).unwrap();
+    let columns = vec![twice, col("k", &input).unwrap(), field("a")];
+    let narrowed = narrow(&columns, &input).unwrap().unwrap();
+    assert_eq!(narrowed.schema.fields().len(), 2);
+
+    let node = ProjectNode { filter: Some(above), columns };
+    let number = DataType::Int64;
+    let output =
+        super::testing::schema(&[("x", number.clone()), ("k", number.clone()), ("a", number)]);
+    let mut ctx = OperatorContext::fresh("project");
+    let inputs = [input.clone()];
+    let mut operator =
+        ProjectOperator::new(&node, &Changes::Append, &inputs, &output, &mut ctx).unwrap();
+    let (a, b) = (longs([Some(1), Some(2), None]), texts([None, Some("b"), None]));
+    let structs = StructArray::new(fields.fields().clone(), vec![a, b], None);
+    let columns = vec![longs([Some(1), Some(2), Some(3)]), Arc::new(structs) as _];
+    let made = push(&mut operator, 0, Batch::append(rows(&input, columns)));
+    assert_eq!(made, ["+I 4 2 2", "+I null 3 null"]);
 }
 
 #[test]
