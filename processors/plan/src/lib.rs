@@ -17,8 +17,10 @@ mod catalog;
 mod convert;
 mod error;
 mod explain;
+mod functions;
 mod id;
 mod job;
+mod planner;
 mod sql;
 mod verdict;
 mod window;
@@ -33,5 +35,7 @@ pub use job::{
     SinkNode, SortColumn, SourceNode, TopNNode, UnnestNode, Watermark, WindowAggregateNode,
     WindowJoinNode, Windows,
 };
+pub use planner::plan;
+pub use sql::strip_explain;
 pub use verdict::{OperatorFingerprint, PlanFingerprint, Verdict, verdict};
 pub use window::WindowKind;
