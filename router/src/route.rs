@@ -202,7 +202,7 @@ impl RouteTask {
         w.unclaimed.extend(owned.into_keys());
         w.oldest = None;
         let (kind, wait) = match e {
-            SinkError::Fenced { .. } => ("fenced", self.fenced_wait),
+            SinkError::Fenced { .. } | SinkError::Superseded { .. } => ("fenced", self.fenced_wait),
             SinkError::Rejected { .. } => ("rejected", w.backoff.longest()),
             SinkError::Retry { .. } => ("retry", w.backoff.next()),
         };

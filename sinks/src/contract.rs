@@ -160,6 +160,21 @@ pub enum SinkError {
         /// The epoch found at the destination.
         theirs: Epoch,
     },
+    /// A newer run of the job owns the sink. Nothing of this run was or will be committed, except
+    /// what a checkpoint of it holds: the newer run commits that.
+    #[error(
+        "sink `{sink}` of job `{job}` belongs to a newer run (generation {theirs}, ours {ours})"
+    )]
+    Superseded {
+        /// The job.
+        job: String,
+        /// The sink.
+        sink: String,
+        /// This run's generation.
+        ours: Epoch,
+        /// The generation found at the destination.
+        theirs: Epoch,
+    },
     /// The destination will not take this until somebody changes something.
     #[error("{what}")]
     Rejected {

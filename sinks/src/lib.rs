@@ -4,6 +4,7 @@
 //!  router ── SinkBatch ──► Sink::write … Sink::commit ──► Delta table │ Kafka topic │ HTTP
 //!                                            │
 //!                                            └─ ledger: next offset, epoch, counts; same commit
+//!  job ── rows ──► StagedTable ── PreparedFiles ──► checkpoint ──► EpochCommitter ──► Delta table
 //! ```
 //!
 //! Invariants: offsets and data commit together; a writer whose epoch is old fails its commit; an
@@ -23,8 +24,10 @@ mod rows;
 pub use contract::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
 pub use delivery::{AtLeastOnce, DeadLetterBook, Delivery, LedgerBook, Move};
 pub use delta::{
-    AuditRow, DeadLetterQuery, DeadLetterRow, PartitionColumn, StoreWrap, TableSinkSettings,
-    Warehouse, WarehouseSettings,
+    AuditRow, Committed, DeadLetterQuery, DeadLetterRow, EpochCommitter, JobLedger, JobSink,
+    PartitionColumn, PreparedFiles, ScanPosition, StagedTable, StoreWrap, TableScan, TableSettings,
+    TableSinkSettings, Warehouse, WarehouseSettings,
 };
 pub use http::{HttpDelivery, HttpFormat, HttpSettings, RetryPolicy};
 pub use kafka::{KafkaDelivery, KafkaDeliverySettings, ROW_HEADER};
+pub use rows::JsonRows;

@@ -15,14 +15,14 @@ use crate::SinkError;
 
 /// JSON texts, one a row, none of them with a line break.
 #[derive(Debug, Default)]
-pub(crate) struct JsonRows {
+pub struct JsonRows {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl JsonRows {
     /// Replaces the content by the rows of `batch` as objects; null columns are left out.
-    pub(crate) fn encode(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+    pub fn encode(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         self.clear();
         let root = Arc::new(Field::new_struct("", batch.schema().fields().clone(), false));
         let array = StructArray::from(batch.clone());
@@ -58,11 +58,18 @@ impl JsonRows {
         Ok(())
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    pub(crate) fn row(&self, row: usize) -> &[u8] {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The text of `row`.
+    pub fn row(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.bytes[start..self.ends[row]]
     }

@@ -44,7 +44,7 @@ pub(crate) struct Txn {
 }
 
 /// A data file of the table.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Add {
     pub(crate) path: String,

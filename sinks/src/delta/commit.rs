@@ -6,31 +6,46 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::actions::{Action, Add, CommitInfo, Line, Protocol, Txn, entry};
-use super::decide::{Standing, Verdict, decide};
-use super::ledgers::LedgerKey;
-use super::log::{Put, TableLog};
+use super::log::{LogState, Put, TableLog};
 use super::schema::{TableShape, rejected};
 use super::store::failed;
-use crate::{Ledger, SinkError};
+use crate::SinkError;
 
 /// Attempts whose outcome stayed unknown before the commit is given up.
 const DOUBTS: u32 = 5;
 /// Wait after the first such attempt; doubles.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
-/// What a commit does to ledgers.
-#[derive(Debug, Clone)]
-pub(crate) enum Want {
-    /// Take ownership: each epoch becomes one more than the table's, whatever that is.
-    Claim(Vec<LedgerKey>),
-    /// Move ledgers from what they are believed to be to what they become.
-    Move(Vec<(LedgerKey, Ledger, Ledger)>),
+/// What a commit does to a table's transaction identifiers, decided from what they are. Without I/O.
+pub(crate) trait Change: Sync {
+    /// What the committer learns.
+    type Outcome: Send;
+
+    /// The next step. `visible`: the commit's own entry was seen in the log.
+    fn next(&self, visible: bool, state: Option<&LogState>) -> Next<Self::Outcome>;
+}
+
+/// The next step of a commit.
+#[must_use]
+pub(crate) enum Next<T> {
+    /// The table holds it.
+    Done(T),
+    /// Write the log entry of exactly this version.
+    Put {
+        version: i64,
+        /// Transaction identifiers the entry sets.
+        txns: Vec<(String, i64)>,
+        /// What the committer learns if the entry gets there.
+        becomes: T,
+    },
+    /// It must not happen; nothing of it is or will be visible.
+    Refused(SinkError),
 }
 
 /// One commit to be made.
 #[derive(Debug)]
-pub(crate) struct Commit<'a> {
-    pub(crate) want: Want,
+pub(crate) struct Commit<'a, C> {
+    pub(crate) change: C,
     pub(crate) adds: &'a [Add],
     pub(crate) shape: &'a TableShape,
     /// The writer's id, for people who read the log.
@@ -58,56 +73,47 @@ impl From<NotCommitted> for SinkError {
 }
 
 /// How far one commit got.
-struct Attempt {
+struct Attempt<T> {
     /// Written into the log entry: how we recognise our own.
     id: String,
     visible: bool,
     doubts: u32,
     /// Version of the newest put.
     sent: Option<i64>,
-    /// Ledgers as the newest put would leave them.
-    becomes: Ledgers,
+    /// What the newest put would achieve.
+    becomes: Option<T>,
     /// Why the newest put is in doubt.
     why: Option<object_store::Error>,
 }
 
-type Ledgers = Vec<(LedgerKey, Ledger)>;
-
 impl TableLog {
-    /// Commits and returns the ledgers as the commit left them.
-    pub(crate) async fn commit(&mut self, commit: &Commit<'_>) -> Result<Ledgers, NotCommitted> {
+    /// Commits, and says what that came to.
+    pub(crate) async fn commit<C: Change>(
+        &mut self,
+        commit: &Commit<'_, C>,
+    ) -> Result<C::Outcome, NotCommitted> {
         let id = Uuid::now_v7().to_string();
         let mut attempt =
-            Attempt { id, visible: false, doubts: 0, sent: None, becomes: Vec::new(), why: None };
+            Attempt { id, visible: false, doubts: 0, sent: None, becomes: None, why: None };
         loop {
             if !self.look(&mut attempt).await? {
                 continue;
             }
-            let standings = self.standings(&commit.want);
-            match decide(attempt.visible, self.head(), &checked(&commit.want, &standings)) {
-                Verdict::AlreadyDone if attempt.sent.is_some() => return Ok(attempt.becomes),
-                Verdict::AlreadyDone => return Ok(pairs(&standings)),
-                Verdict::Put { version } => {
-                    if self.send(commit, &standings, version, &mut attempt).await? {
-                        return Ok(attempt.becomes);
+            match commit.change.next(attempt.visible, self.state.as_ref()) {
+                Next::Done(found) => return Ok(attempt.becomes.unwrap_or(found)),
+                Next::Refused(error) => return Err(NotCommitted::certain(error)),
+                Next::Put { version, txns, becomes } => {
+                    attempt.becomes = Some(becomes);
+                    if self.send(commit, txns, version, &mut attempt).await? {
+                        return Ok(attempt.becomes.expect("set above"));
                     }
-                }
-                Verdict::Fenced { key, ours, theirs } => {
-                    let route = key.route.as_str().to_owned();
-                    let error = SinkError::Fenced { route, tp: key.tp, ours, theirs };
-                    return Err(NotCommitted::certain(error));
-                }
-                Verdict::Moved { key, ours, theirs } => {
-                    let what = format!("commit `{}` to `{}`", key.app_id(), self.place.table);
-                    let why = format!("its ledger is at {theirs:?}, not at {ours:?}");
-                    return Err(NotCommitted::certain(SinkError::retry(what, why)));
                 }
             }
         }
     }
 
     /// Brings the state up to date when it may not be. `false`: it could not be read, try again.
-    async fn look(&mut self, attempt: &mut Attempt) -> Result<bool, NotCommitted> {
+    async fn look<T>(&mut self, attempt: &mut Attempt<T>) -> Result<bool, NotCommitted> {
         let Some(sent) = attempt.sent else {
             if !self.is_fresh() {
                 // Nothing was sent yet: the caller may try again from the start.
@@ -132,17 +138,16 @@ impl TableLog {
     }
 
     /// Puts the log entry of `version`; says whether it is certainly ours.
-    async fn send(
+    async fn send<C: Change>(
         &mut self,
-        commit: &Commit<'_>,
-        standings: &[Standing],
+        commit: &Commit<'_, C>,
+        txns: Vec<(String, i64)>,
         version: i64,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<C::Outcome>,
     ) -> Result<bool, NotCommitted> {
         let actions = self
-            .actions(commit, standings, &attempt.id)
+            .actions(commit, txns, &attempt.id)
             .map_err(|error| NotCommitted { error, certain: attempt.sent.is_none() })?;
-        attempt.becomes = pairs(standings);
         let first = attempt.sent.replace(version).is_none();
         match self.put(version, entry(&actions).into()).await {
             Put::Won if !self.is_the_end(version).await => Ok(false),
@@ -164,35 +169,10 @@ impl TableLog {
         format!("commit to table `{}`", self.place.table)
     }
 
-    fn standings(&self, want: &Want) -> Vec<Standing> {
-        let found =
-            |key: &LedgerKey| self.state.as_ref().map(|s| key.read(&s.txns)).unwrap_or_default();
-        match want {
-            Want::Claim(keys) => {
-                let claim = |key: &LedgerKey| {
-                    let found = found(key);
-                    let mut becomes = found;
-                    becomes.epoch.0 += 1;
-                    Standing { key: key.clone(), believed: found, found, becomes }
-                };
-                keys.iter().map(claim).collect()
-            }
-            Want::Move(moves) => {
-                let standing = |(key, believed, becomes): &(LedgerKey, Ledger, Ledger)| Standing {
-                    key: key.clone(),
-                    believed: *believed,
-                    found: found(key),
-                    becomes: *becomes,
-                };
-                moves.iter().map(standing).collect()
-            }
-        }
-    }
-
-    fn actions(
+    fn actions<C>(
         &self,
-        commit: &Commit<'_>,
-        standings: &[Standing],
+        commit: &Commit<'_, C>,
+        txns: Vec<(String, i64)>,
         id: &str,
     ) -> Result<Vec<Action>, SinkError> {
         let now = self.clock.now_ms();
@@ -220,25 +200,12 @@ impl TableLog {
         if let Some(metadata) = commit.shape.merge_into(existing, &table_id, now)? {
             actions.push(Action::MetaData(metadata));
         }
-        let txns = standings.iter().filter(|s| s.becomes != s.found);
-        for (app_id, version) in txns.flat_map(|s| s.key.write(&s.becomes)) {
+        for (app_id, version) in txns {
             actions.push(Action::Txn(Txn { app_id, version, last_updated: Some(now) }));
         }
         actions.extend(commit.adds.iter().cloned().map(Action::Add));
         Ok(actions)
     }
-}
-
-/// A claim expects nothing of the ledgers it raises.
-fn checked(want: &Want, standings: &[Standing]) -> Vec<Standing> {
-    match want {
-        Want::Claim(_) => Vec::new(),
-        Want::Move(_) => standings.to_vec(),
-    }
-}
-
-fn pairs(standings: &[Standing]) -> Vec<(LedgerKey, Ledger)> {
-    standings.iter().map(|s| (s.key.clone(), s.becomes)).collect()
 }
 
 /// Waits before the log is looked at again; gives up after too many doubts, without certainty.

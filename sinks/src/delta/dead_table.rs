@@ -11,7 +11,7 @@ use uuid::Uuid;
 use millrace_events::{Budget, DeadLetter, Epoch, Probe, RouteName, TopicPartition};
 
 use super::actions::Add;
-use super::commit::{Commit, NotCommitted, Want};
+use super::commit::{Commit, NotCommitted};
 use super::dead_rows;
 use super::files::row_group_bytes;
 use super::ledgers::LedgerKey;
@@ -19,6 +19,7 @@ use super::log::TableLog;
 use super::open_file::{FileContext, OpenFile};
 use super::partition::Values;
 use super::schema::{TableShape, rejected};
+use super::want::Want;
 use crate::{DeadLetterBook, Ledger, Move, SinkError};
 
 /// Name of the table.
@@ -147,8 +148,8 @@ impl DeadLetterBook for DeadLetterTable {
                 return Ok(());
             }
             let add = self.file(route, &letters).await?;
-            let (want, adds) = (Want::Move(steps), std::slice::from_ref(&add));
-            let commit = Commit { want, adds, shape: &self.shape, writer: &self.writer };
+            let (change, adds) = (Want::Move(steps), std::slice::from_ref(&add));
+            let commit = Commit { change, adds, shape: &self.shape, writer: &self.writer };
             let Err(NotCommitted { error, certain }) = log.commit(&commit).await else {
                 return Ok(());
             };

@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use millrace_events::{RouteName, TopicPartition};
 
-use super::commit::{Commit, Want};
+use super::commit::Commit;
 use super::ledgers::LedgerKey;
 use super::log::TableLog;
 use super::schema::TableShape;
+use super::want::Want;
 use crate::{Ledger, LedgerBook, Move, SinkError};
 
 /// Name of the table.
@@ -37,9 +38,9 @@ impl LedgerTable {
     async fn commit(
         &self,
         log: &mut TableLog,
-        want: Want,
+        change: Want,
     ) -> Result<Vec<(TopicPartition, Ledger)>, SinkError> {
-        let commit = Commit { want, adds: &[], shape: &self.shape, writer: &self.writer };
+        let commit = Commit { change, adds: &[], shape: &self.shape, writer: &self.writer };
         let ledgers = log.commit(&commit).await?;
         Ok(ledgers.into_iter().map(|(key, ledger)| (key.tp, ledger)).collect())
     }

@@ -85,6 +85,34 @@ pub struct TableSinkSettings {
     pub max_open_files: usize,
 }
 
+impl TableSinkSettings {
+    /// Without the route: what any writer of the table is told.
+    pub fn table_settings(&self) -> TableSettings {
+        TableSettings {
+            table: self.table.clone(),
+            columns: self.columns.clone(),
+            partition_by: self.partition_by.clone(),
+            budget: self.budget.clone(),
+            max_open_files: self.max_open_files,
+        }
+    }
+}
+
+/// How rows become files of one table.
+#[derive(Debug, Clone)]
+pub struct TableSettings {
+    /// The table.
+    pub table: TableName,
+    /// Columns of the batches the writer will be given.
+    pub columns: SchemaRef,
+    /// Partition columns, outermost first.
+    pub partition_by: Vec<PartitionColumn>,
+    /// Memory for open files and uploads.
+    pub budget: Budget,
+    /// Most files open at once; one more closes the largest.
+    pub max_open_files: usize,
+}
+
 /// The ledger of one (route, partition) as its table holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {

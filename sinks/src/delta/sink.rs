@@ -3,22 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, FieldRef, Schema};
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use millrace_events::{Probe, Step, TopicPartition};
 
 use super::actions::Add;
-use super::columns::Columns;
-use super::commit::{Commit, NotCommitted, Want};
-use super::files::{Files, row_group_bytes};
+use super::commit::{Commit, NotCommitted};
 use super::ledgers::LedgerKey;
 use super::log::TableLog;
-use super::open_file::FileContext;
-use super::partition::Partitioner;
-use super::schema::{TableShape, rejected};
+use super::schema::rejected;
 use super::settings::TableSinkSettings;
+use super::table_writer::TableWriter;
+use super::want::{Ledgers, Want};
 use crate::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
 
 /// Appends one route's rows to one table.
@@ -28,57 +25,22 @@ pub(crate) struct TableSink {
     probe: Arc<dyn Probe>,
     writer: String,
     log: TableLog,
-    /// Or why there is none; every claim says so.
-    layout: Result<Layout, String>,
-    files: Files,
+    rows: TableWriter,
     /// Partitions this writer may write. Emptied before anything that can fail half-way, also by
     /// being cancelled, so that a failed writer must claim again.
     owned: HashMap<TopicPartition, Ledger>,
     pending: BTreeMap<TopicPartition, Progress>,
 }
 
-/// How rows become files of the table.
-#[derive(Debug)]
-struct Layout {
-    columns: Columns,
-    partitioner: Partitioner,
-    shape: TableShape,
-}
-
-impl Layout {
-    fn new(settings: &TableSinkSettings) -> Result<Self, String> {
-        let columns = Columns::new(settings.columns.clone());
-        let partitioner = Partitioner::new(columns.stored(), &settings.partition_by)
-            .map_err(|e| rejected(&settings.table, e).to_string())?;
-        let derived = partitioner.derived().into_iter().map(Arc::<Field>::new);
-        let all: Vec<FieldRef> = columns.stored().fields().iter().cloned().chain(derived).collect();
-        let shape = TableShape::new(&settings.table, &Schema::new(all), partitioner.names())
-            .map_err(|e| e.to_string())?;
-        Ok(Self { columns, partitioner, shape })
-    }
-}
-
 impl TableSink {
     pub(crate) fn new(settings: TableSinkSettings, log: TableLog, probe: Arc<dyn Probe>) -> Self {
-        let layout = Layout::new(&settings);
-        let context = FileContext {
-            table: settings.table.as_str().to_owned(),
-            store: log.place.store.clone(),
-            probe: probe.clone(),
-            clock: log.clock.clone(),
-            schema: layout
-                .as_ref()
-                .map_or_else(|_| settings.columns.clone(), |l| l.partitioner.files().clone()),
-            row_group_bytes: row_group_bytes(settings.budget.limit()),
-        };
-        let files = Files::new(context, settings.budget.clone(), settings.max_open_files);
+        let rows = TableWriter::new(settings.table_settings(), &log, probe.clone());
         Self {
             settings,
             probe,
             writer: Uuid::now_v7().to_string(),
             log,
-            layout,
-            files,
+            rows,
             owned: HashMap::new(),
             pending: BTreeMap::new(),
         }
@@ -88,7 +50,7 @@ impl TableSink {
     async fn fail(&mut self) {
         self.owned.clear();
         self.pending.clear();
-        self.files.abort().await;
+        self.rows.files.abort().await;
     }
 
     /// Whether `batch` may be written now.
@@ -118,17 +80,7 @@ impl TableSink {
         let Records::Columns(rows) = &batch.records else {
             return Err(rejected(&self.settings.table, "raw records have no columns to store"));
         };
-        if rows.num_rows() == 0 {
-            return Ok(());
-        }
-        let table = &self.settings.table;
-        let layout =
-            self.layout.as_ref().map_err(|what| SinkError::Rejected { what: what.clone() })?;
-        let rows = layout.columns.store(rows).map_err(|e| rejected(table, e))?;
-        for (part, values) in layout.partitioner.split(&rows).map_err(|e| rejected(table, e))? {
-            self.files.append(part.key, values, part.rows).await?;
-        }
-        Ok(())
+        self.rows.write(rows).await
     }
 
     fn count(&self, adds: &[Add]) {
@@ -144,8 +96,8 @@ impl TableSink {
     async fn settle(
         &mut self,
         moves: Vec<(LedgerKey, Ledger, Ledger)>,
-    ) -> Result<Vec<(LedgerKey, Ledger)>, SinkError> {
-        let finished = self.files.finish().await?;
+    ) -> Result<Ledgers, SinkError> {
+        let finished = self.rows.files.finish().await?;
         self.probe.reached(Step::BeforeCommit);
         match commit(self, Want::Move(moves), &finished.adds).await {
             Ok(ledgers) => {
@@ -155,7 +107,7 @@ impl TableSink {
             }
             Err(NotCommitted { error, certain }) => {
                 if certain {
-                    self.files.take_back(finished);
+                    self.rows.files.take_back(finished);
                 }
                 Err(error)
             }
@@ -163,19 +115,10 @@ impl TableSink {
     }
 }
 
-async fn commit(
-    sink: &mut TableSink,
-    want: Want,
-    adds: &[Add],
-) -> Result<Vec<(LedgerKey, Ledger)>, NotCommitted> {
-    let TableSink { layout, log, writer, .. } = sink;
-    match layout {
-        Ok(Layout { shape, .. }) => log.commit(&Commit { want, adds, shape, writer }).await,
-        Err(what) => {
-            let error = SinkError::Rejected { what: what.clone() };
-            Err(NotCommitted { error, certain: true })
-        }
-    }
+async fn commit(sink: &mut TableSink, change: Want, adds: &[Add]) -> Result<Ledgers, NotCommitted> {
+    let TableSink { rows, log, writer, .. } = sink;
+    let shape = rows.shape().map_err(|error| NotCommitted { error, certain: true })?;
+    log.commit(&Commit { change, adds, shape, writer }).await
 }
 
 #[async_trait]
@@ -220,7 +163,7 @@ impl Sink for TableSink {
             return Err(e);
         }
         self.owned = owned;
-        let open = f64::from(u32::try_from(self.files.open()).unwrap_or(u32::MAX));
+        let open = f64::from(u32::try_from(self.rows.files.open()).unwrap_or(u32::MAX));
         let route = self.settings.route.as_str().to_owned();
         metrics::gauge!("millrace_table_open_files", "route" => route).set(open);
         if batch.progress.range.width() > 0 {
@@ -233,7 +176,7 @@ impl Sink for TableSink {
     }
 
     fn pending_bytes(&self) -> usize {
-        self.files.bytes()
+        self.rows.files.bytes()
     }
 
     async fn commit(&mut self) -> Result<Vec<(TopicPartition, Ledger)>, SinkError> {
@@ -263,6 +206,6 @@ impl Sink for TableSink {
 
     async fn abort(&mut self) {
         self.pending.clear();
-        self.files.abort().await;
+        self.rows.files.abort().await;
     }
 }

@@ -15,13 +15,15 @@ use super::dead_table::{DEAD_LETTERS, DeadLetterTable};
 use super::ledger_table::{LEDGER_TABLE, LedgerTable};
 use super::ledgers::{LedgerKey, LedgerKind};
 use super::log::{TableLog, newest, open};
+use super::scan::{ScanPosition, TableScan};
 use super::settings::{
-    AuditRow, DeadLetterQuery, DeadLetterRow, TableSinkSettings, WarehouseSettings,
+    AuditRow, DeadLetterQuery, DeadLetterRow, TableSettings, TableSinkSettings, WarehouseSettings,
 };
 use super::sink::TableSink;
 use super::store::Root;
+use super::table_writer::TableWriter;
 use super::with_dead::WithDeadLetters;
-use crate::{DeadLetterBook, LedgerBook, Sink, SinkError};
+use crate::{DeadLetterBook, EpochCommitter, JobSink, LedgerBook, Sink, SinkError, StagedTable};
 
 /// Tables under one URL. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,6 +74,29 @@ impl Warehouse {
         Box::new(WithDeadLetters::new(route, sink, self.dead_letter_book(), budget))
     }
 
+    /// A writer of files that a job's [`EpochCommitter`] makes part of a table later.
+    ///
+    /// Rows are encoded in the task that calls `write`. The error says which columns cannot be
+    /// stored.
+    pub fn staged_table(&self, settings: TableSettings) -> Result<StagedTable, SinkError> {
+        let (table, log) = (settings.table.clone(), self.log(&settings.table));
+        let writer = TableWriter::new(settings, &log, self.0.settings.probe.clone());
+        let staged = StagedTable::new(table, writer);
+        staged.shape()?;
+        Ok(staged)
+    }
+
+    /// The committer of a job's sink, for files that writers with the same settings prepared.
+    pub fn epoch_committer(
+        &self,
+        sink: JobSink,
+        settings: TableSettings,
+    ) -> Result<EpochCommitter, SinkError> {
+        let log = self.log(&settings.table);
+        let shape = self.staged_table(settings)?.shape()?.clone();
+        Ok(EpochCommitter::new(sink, shape, log, self.0.settings.probe.clone()))
+    }
+
     /// Ledgers for sinks that hold none, in the table `system.ledger`.
     pub fn ledger_book(&self) -> Arc<dyn LedgerBook> {
         self.0.ledgers.clone()
@@ -97,6 +122,17 @@ impl Warehouse {
         let delta = open(&place, version).await.map_err(failed)?;
         let provider = delta.table_provider().await;
         provider.map_err(|e| SinkError::retry(format!("open table `{table}`"), e))
+    }
+
+    /// Reads a table whole: from where a scan was, or the newest version from its beginning; the
+    /// columns of those numbers in the table's schema, or all.
+    pub async fn scan(
+        &self,
+        table: &TableName,
+        from: Option<ScanPosition>,
+        columns: Option<&[usize]>,
+    ) -> Result<TableScan, SinkError> {
+        TableScan::open(&self.0.root.place(table), from, columns).await
     }
 
     /// Every ledger in every table.

@@ -10,5 +10,8 @@ mod old_log;
 mod partitions;
 mod place;
 mod schema;
+mod staged;
+mod staged_faults;
+mod staged_runs;
 mod steps;
 mod store;

@@ -17,8 +17,8 @@ use millrace_events::{
     TopicPartition,
 };
 use millrace_sinks::{
-    PartitionColumn, Progress, Records, Sink, SinkBatch, TableSinkSettings, Warehouse,
-    WarehouseSettings,
+    EpochCommitter, JobSink, PartitionColumn, PreparedFiles, Progress, Records, Sink, SinkBatch,
+    StagedTable, TableSinkSettings, Warehouse, WarehouseSettings,
 };
 
 use crate::store::Faults;
@@ -77,6 +77,26 @@ impl Place {
     pub(crate) async fn partitioned(&self, table: &str, by: &[PartitionColumn]) -> Box<dyn Sink> {
         let settings = TableSinkSettings { partition_by: by.to_vec(), ..self.settings("r", table) };
         self.warehouse().await.table_sink(settings)
+    }
+
+    /// A writer whose rows become visible by a committer.
+    pub(crate) async fn staged(&self, table: &str) -> StagedTable {
+        let settings = self.settings("unused", table).table_settings();
+        self.warehouse().await.staged_table(settings).expect("can be stored")
+    }
+
+    /// The committer of sink `out` of job `j`.
+    pub(crate) async fn committer(&self, table: &str) -> EpochCommitter {
+        let sink = JobSink::new("j", "out").expect("valid");
+        let settings = self.settings("unused", table).table_settings();
+        self.warehouse().await.epoch_committer(sink, settings).expect("can be stored")
+    }
+
+    /// Files with the rows of `range`.
+    pub(crate) async fn prepared(&self, table: &str, range: Range<i64>) -> Vec<PreparedFiles> {
+        let mut writer = self.staged(table).await;
+        writer.write(&rows(range)).await.expect("writes");
+        vec![writer.prepare().await.expect("prepares")]
     }
 
     /// Files under a table's folder whose path holds `part`.
