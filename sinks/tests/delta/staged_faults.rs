@@ -63,14 +63,16 @@ async fn a_commit_that_got_there_unseen_is_found_by_the_next_try() {
     let mut committer = place.committer("raw.t").await;
     committer.claim(Epoch(1)).await.expect("claims");
     let files = place.prepared("raw.t", 0..10).await;
-    place.faults.add(LOG, Fault::After, 1);
-    {
+    let (written, is_written) = tokio::sync::oneshot::channel();
+    let answer = async move {
+        written.send(()).expect("awaited");
+        std::future::pending().await
+    };
+    place.faults.add_then(LOG, Fault::After, answer.boxed());
+    tokio::select! {
         // The caller goes away while the store has the entry and has not answered.
-        let mut commit = std::pin::pin!(committer.commit(1, &[], &files));
-        while place.files("raw.t", ".json").len() < 2 {
-            assert!(futures::poll!(commit.as_mut()).is_pending(), "read back before it returns");
-            tokio::task::yield_now().await;
-        }
+        outcome = committer.commit(1, &[], &files) => panic!("nobody answered: {outcome:?}"),
+        _ = is_written => {}
     }
     assert_eq!(committer.commit(1, &[], &files).await.expect("commits"), Committed::Already);
     assert_eq!(place.ids("raw.t").await, range(10));
