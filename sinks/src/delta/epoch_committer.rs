@@ -19,7 +19,7 @@ use crate::{PreparedFiles, SinkError};
 /// What became of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
-    /// The files are part of the table from this commit on.
+    /// The files are part of the table, by this call as far as it can tell.
     Now,
     /// They were already.
     Already,

@@ -74,8 +74,9 @@ async fn a_commit_that_got_there_unseen_is_found_by_the_next_try() {
         outcome = committer.commit(1, &[], &files) => panic!("nobody answered: {outcome:?}"),
         _ = is_written => {}
     }
-    assert_eq!(committer.commit(1, &[], &files).await.expect("commits"), Committed::Already);
+    committer.commit(1, &[], &files).await.expect("commits");
     assert_eq!(place.ids("raw.t").await, range(10));
+    assert_eq!(place.files("raw.t", ".json").len(), 2, "claim, commit");
 }
 
 /// The heir restores the very checkpoint whose commit is on its way, and commits it too.
