@@ -19,4 +19,4 @@ pub use checkpoint::{
 pub use error::StateError;
 pub use key::{KEY_GROUPS, Key, KeyGroup, KeyGroups, hash};
 pub use row::{ROW_FORMAT, RowCodec, Rows};
-pub use table::Table;
+pub use table::{Change, Frozen, Table};

@@ -1,0 +1,125 @@
+//! How entries of a table come to be, change and go.
+
+use super::Table;
+use super::chunk::{FRESH, REMOVED, Record};
+use super::chunks::At;
+use super::namespace::Namespace;
+use crate::{Key, KeyGroup, KeyGroups};
+
+/// Where the entry of a key is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    Memory(At),
+    /// It was in the local store; it is not any more, and must be stored anew or be removed.
+    Unspilled,
+    Nowhere,
+}
+
+impl Table {
+    /// Stores the new value of an entry; an empty one removes it.
+    pub(super) fn store(&mut self, namespace: i64, key: Key<'_>, found: Found, value: &[u8]) {
+        let mut record = Record { namespace, group: key.group, flags: 0, key: key.bytes, value };
+        match found {
+            Found::Nowhere if value.is_empty() => {}
+            _ if value.is_empty() => self.erase(&record, key.hash, found),
+            Found::Memory(at) => {
+                if self.chunks.value(at) == value || self.chunks.replace(at, value) {
+                    return;
+                }
+                record.flags = if self.chunks.is_fresh(at) { FRESH } else { 0 };
+                // A value that grew once will grow again.
+                let grew = value.len() > self.chunks.value(at).len();
+                let room = if grew { value.len() + value.len() / 2 } else { value.len() };
+                let to = self.chunks.append(true, &record, room);
+                let entry = self.namespaces.get_mut(&namespace);
+                entry.expect("the entry was found in it").moved(key.hash, at, to);
+                self.chunks.kill(at);
+            }
+            Found::Unspilled | Found::Nowhere => {
+                record.flags = if matches!(found, Found::Nowhere) { FRESH } else { 0 };
+                let at = self.chunks.append(true, &record, value.len());
+                self.insert(namespace, key.hash, at, self.freezes);
+            }
+        }
+    }
+
+    fn insert(&mut self, namespace: i64, hash: u64, at: At, born: u64) {
+        let entry = self.namespaces.entry(namespace).or_insert_with(|| Namespace::new(born));
+        entry.insert(hash, at);
+        self.entries += 1;
+    }
+
+    fn erase(&mut self, record: &Record<'_>, hash: u64, found: Found) {
+        let fresh = match found {
+            Found::Memory(at) => {
+                let fresh = self.chunks.is_fresh(at);
+                self.forget(record.namespace, hash, at);
+                fresh
+            }
+            Found::Unspilled | Found::Nowhere => false,
+        };
+        if self.namespaces.get(&record.namespace).is_some_and(Namespace::is_empty) {
+            self.namespaces.remove(&record.namespace);
+        }
+        if !fresh {
+            self.chunks.append(true, &Record { flags: REMOVED, ..*record }, 0);
+        }
+    }
+
+    /// Takes an entry out of the index and its record out of account.
+    fn forget(&mut self, namespace: i64, hash: u64, at: At) {
+        let entry = self.namespaces.get_mut(&namespace);
+        entry.expect("the entry was found in it").remove(hash, at);
+        self.entries -= 1;
+        self.chunks.kill(at);
+    }
+
+    /// Takes an entry over from a checkpoint: nothing that the next one would have to hold.
+    pub(crate) fn load(&mut self, namespace: i64, group: KeyGroup, key: &[u8], value: &[u8]) {
+        let key = Key::within(group, key);
+        let record = Record { namespace, group, flags: 0, key: key.bytes, value };
+        let at = self.chunks.append(false, &record, value.len());
+        let entry = self.namespaces.entry(namespace).or_insert_with(|| Namespace::new(0));
+        match entry.find(&self.chunks, key) {
+            Some(old) => {
+                entry.moved(key.hash, old, at);
+                self.chunks.kill(old);
+            }
+            None => {
+                entry.insert(key.hash, at);
+                self.entries += 1;
+            }
+        }
+    }
+
+    /// Takes a removal over from a checkpoint.
+    pub(crate) fn load_removal(&mut self, namespace: i64, group: KeyGroup, key: &[u8]) {
+        let key = Key::within(group, key);
+        let Some(entry) = self.namespaces.get(&namespace) else { return };
+        if let Some(at) = entry.find(&self.chunks, key) {
+            self.forget(namespace, key.hash, at);
+        }
+        if self.namespaces.get(&namespace).is_some_and(Namespace::is_empty) {
+            self.namespaces.remove(&namespace);
+        }
+    }
+
+    /// Takes over from a checkpoint that a namespace was dropped, by who owned `key_groups`.
+    pub(crate) fn load_drop(&mut self, namespace: i64, key_groups: KeyGroups) {
+        let Some(entry) = self.namespaces.get_mut(&namespace) else { return };
+        let mut dropped = Vec::new();
+        entry.index.retain(|place| {
+            let record = self.chunks.chunk(place.at.chunk).record(place.at.offset);
+            let gone = key_groups.contains(record.group);
+            if gone {
+                dropped.push(place.at);
+            }
+            !gone
+        });
+        if entry.is_empty() {
+            self.namespaces.remove(&namespace);
+        }
+        self.entries -= dropped.len();
+        dropped.into_iter().for_each(|at| self.chunks.kill(at));
+    }
+}

@@ -1,0 +1,182 @@
+//! One table of an operator's state, as operators see it.
+
+use std::collections::BTreeMap;
+
+use super::chunks::{At, Chunks};
+use super::frozen::Frozen;
+use super::namespace::Namespace;
+use super::store::Found;
+use crate::{Key, KeyGroup, StateError};
+
+/// Bytes of memory of an entry in the index, on average over its growth.
+const INDEX_ENTRY: usize = 28;
+/// Bytes of memory of a namespace beside its entries.
+const NAMESPACE: usize = 100;
+/// A buffer that grew beyond this for one huge value is given back.
+const SCRATCH: usize = 1 << 20;
+
+/// Bytes by (namespace, key), of the key groups one instance owns.
+///
+/// A namespace is an instant (the end of a window, a timer, 0 for state without time): they are
+/// listed in order, read whole, and dropped whole. An empty value means that there is none.
+#[derive(Debug)]
+pub struct Table {
+    name: String,
+    pub(super) namespaces: BTreeMap<i64, Namespace>,
+    pub(super) chunks: Chunks,
+    /// Namespaces dropped since the last freeze that a checkpoint knows.
+    dropped: Vec<i64>,
+    /// Number of freezes, from 1: what was loaded is from before.
+    pub(super) freezes: u64,
+    /// Entries in memory.
+    pub(super) entries: usize,
+    /// The value that is being changed.
+    scratch: Vec<u8>,
+    /// The record that is being moved.
+    pub(super) moving: Vec<u8>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl Table {
+    /// An empty table in memory.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            namespaces: BTreeMap::new(),
+            chunks: Chunks::default(),
+            dropped: Vec::new(),
+            freezes: 1,
+            entries: 0,
+            scratch: Vec::new(),
+            moving: Vec::new(),
+        }
+    }
+
+    /// Its name, stable across versions of the job.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value, or `None`.
+    pub fn get(&mut self, namespace: i64, key: Key<'_>) -> Result<Option<&[u8]>, StateError> {
+        Ok(self.find(namespace, key).map(|at| self.chunks.value(at)))
+    }
+
+    #[inline]
+    fn find(&self, namespace: i64, key: Key<'_>) -> Option<At> {
+        self.namespaces.get(&namespace)?.find(&self.chunks, key)
+    }
+
+    /// Replaces the value; an empty one removes it.
+    pub fn put(&mut self, namespace: i64, key: Key<'_>, value: &[u8]) -> Result<(), StateError> {
+        let found = self.find(namespace, key).map_or(Found::Nowhere, Found::Memory);
+        self.store(namespace, key, found, value);
+        self.tidy();
+        Ok(())
+    }
+
+    /// Changes the value in place; `change` sees an empty one if there is none, and removes it by
+    /// leaving it empty.
+    pub fn update<R>(
+        &mut self,
+        namespace: i64,
+        key: Key<'_>,
+        change: impl FnOnce(&mut Vec<u8>) -> R,
+    ) -> Result<R, StateError> {
+        let mut value = std::mem::take(&mut self.scratch);
+        value.clear();
+        let found = match self.find(namespace, key) {
+            Some(at) => {
+                value.extend_from_slice(self.chunks.value(at));
+                Found::Memory(at)
+            }
+            None => Found::Nowhere,
+        };
+        let result = change(&mut value);
+        self.store(namespace, key, found, &value);
+        if value.capacity() <= SCRATCH {
+            self.scratch = value;
+        }
+        self.tidy();
+        Ok(result)
+    }
+
+    /// Removes the value.
+    pub fn remove(&mut self, namespace: i64, key: Key<'_>) -> Result<(), StateError> {
+        self.put(namespace, key, &[])
+    }
+
+    /// The least namespace that holds anything.
+    pub fn first_namespace(&mut self) -> Result<Option<i64>, StateError> {
+        Ok(self.namespaces.keys().next().copied())
+    }
+
+    /// The namespaces from `from` up to and without `to` that hold anything, ascending.
+    pub fn namespaces(&mut self, from: i64, to: i64) -> Result<Vec<i64>, StateError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        Ok(self.namespaces.range(from..to).map(|(namespace, _)| *namespace).collect())
+    }
+
+    /// Shows every key and value of a namespace, in an order that is the same for the same
+    /// contents: by bytes of the key.
+    pub fn scan(
+        &mut self,
+        namespace: i64,
+        mut visit: impl FnMut(KeyGroup, &[u8], &[u8]),
+    ) -> Result<(), StateError> {
+        let Some(entries) = self.namespaces.get(&namespace) else { return Ok(()) };
+        let records = entries.index.iter().map(|place| {
+            let chunk = self.chunks.chunk(place.at.chunk);
+            chunk.record(place.at.offset)
+        });
+        let mut sorted: Vec<_> = records.collect();
+        sorted.sort_unstable_by_key(|record| record.key);
+        for record in sorted {
+            visit(record.group, record.key, record.value);
+        }
+        Ok(())
+    }
+
+    /// Removes everything of a namespace.
+    pub fn drop_namespace(&mut self, namespace: i64) -> Result<(), StateError> {
+        let Some(entries) = self.namespaces.remove(&namespace) else { return Ok(()) };
+        self.entries -= entries.index.len();
+        for place in &entries.index {
+            self.chunks.kill(place.at);
+        }
+        if entries.born < self.freezes {
+            self.dropped.push(namespace);
+        }
+        Ok(())
+    }
+
+    /// What changed since the last freeze, for a checkpoint. Copies nothing: its cost does not
+    /// depend on how much there is, and the table goes on at once.
+    pub fn freeze(&mut self) -> Frozen {
+        self.freezes += 1;
+        Frozen { chunks: self.chunks.freeze(), dropped: std::mem::take(&mut self.dropped) }
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        let index = self.entries * INDEX_ENTRY + self.namespaces.len() * NAMESPACE;
+        self.chunks.bytes() + index
+    }
+
+    /// Bytes of memory that only a checkpoint can make fit to be moved to disk.
+    pub fn dirty_bytes(&self) -> usize {
+        self.chunks.dirty_bytes()
+    }
+
+    /// Number of entries.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+}
