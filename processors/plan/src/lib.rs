@@ -20,6 +20,7 @@ mod explain;
 mod functions;
 mod id;
 mod job;
+mod late;
 mod planner;
 mod sql;
 mod verdict;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::check::check;
 use super::converter::Converter;
 use super::graph::Role;
 use super::prune::wanted;
@@ -47,7 +48,9 @@ impl Converter<'_> {
             nodes.push(node);
         }
         id::assign(&mut nodes);
-        JobPlan { nodes, warnings: self.warnings }
+        let plan = JobPlan { nodes, warnings: self.warnings };
+        debug_assert_eq!(check(&plan), Ok(()), "a plan that comes out can run");
+        plan
     }
 
     /// Which nodes lead to a sink.

@@ -10,6 +10,7 @@
 mod aggregate;
 mod bounds;
 mod call;
+mod check;
 mod converter;
 mod expression;
 mod finish;
