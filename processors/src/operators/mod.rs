@@ -25,11 +25,15 @@ mod narrow;
 mod order_key;
 mod paged_ranking;
 mod project;
+#[cfg(test)]
+mod query_tests;
 mod ranked;
 mod ranking;
 #[cfg(test)]
 mod rescale_tests;
 mod row_log;
+#[cfg(test)]
+mod single_thread;
 #[cfg(test)]
 mod stateless_tests;
 #[cfg(test)]
