@@ -6,7 +6,7 @@ use super::converter::Converter;
 use super::expression::{Expression, names_column};
 use super::graph::{Dealt, Facts};
 use super::relation::{Rel, all};
-use crate::sql::BoundInsert;
+use crate::sql::{BoundInsert, flink_name};
 use crate::{Exchange, Input, NodeId, NodeKind, SinkDef, SinkNode, SqlError};
 
 impl Converter<'_> {
@@ -71,10 +71,11 @@ impl Converter<'_> {
             if !arrow::compute::can_cast_types(&kind, field.data_type()) {
                 return Err(self
                     .error(format!(
-                        "`{}` of `{}` is {}, the query gives {kind}",
+                        "`{}` of `{}` is {}, the query gives {}",
                         field.name(),
                         insert.sink,
-                        field.data_type()
+                        flink_name(field.data_type()),
+                        flink_name(&kind)
                     ))
                     .hint("convert it in the SELECT"));
             }

@@ -12,7 +12,7 @@ use super::expression::{Expression, as_column, column, replace, text, used};
 use super::graph::{Dealt, Facts, Role, forward};
 use super::operators::named;
 use super::relation::{Pending, PendingWindow, Rel, all};
-use crate::sql::WindowTvf;
+use crate::sql::{WindowTvf, flink_name};
 use crate::{Changes, NodeId, NodeKind, SourceNode, SqlError, UnnestNode, Watermark, WindowKind};
 
 impl Converter<'_> {
@@ -257,8 +257,8 @@ impl Converter<'_> {
                     "union",
                     format!(
                         "UNION ALL of {} and {} in `{}`",
-                        a.data_type(),
-                        b.data_type(),
+                        flink_name(a.data_type()),
+                        flink_name(b.data_type()),
                         a.name()
                     ),
                 )

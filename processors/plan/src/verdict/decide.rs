@@ -30,6 +30,7 @@ pub enum Verdict {
 ///
 /// An operator whose keys, windows or inputs changed is another one: its state is dropped, and it
 /// begins anew. An operator whose aggregates or rows changed is the same one and cannot go on.
+/// Filters and computations may change, but not where they are all that tells two operators apart.
 pub fn verdict(old: &PlanFingerprint, new: &JobPlan) -> Verdict {
     decide(old, &PlanFingerprint::of(new))
 }
@@ -39,7 +40,9 @@ fn decide(old: &PlanFingerprint, new: &PlanFingerprint) -> Verdict {
     for operator in &new.operators {
         match old.operators.iter().find(|known| known.id == operator.id) {
             None => begun.push(operator.id.clone()),
-            Some(known) => match difference(known, operator) {
+            Some(known) => match difference(known, operator)
+                .or_else(|| mistaken(known, operator, &[old, new]))
+            {
                 None => kept.push(operator.id.clone()),
                 Some(why) => return Verdict::Incompatible { operator: operator.id.clone(), why },
             },
@@ -97,6 +100,26 @@ fn difference(old: &OperatorFingerprint, new: &OperatorFingerprint) -> Option<St
          without its state",
         parts.join(" and ")
     ))
+}
+
+/// Why `old` and `new`, which have the same id, may be two different ones of several alike.
+fn mistaken(
+    old: &OperatorFingerprint,
+    new: &OperatorFingerprint,
+    plans: &[&PlanFingerprint],
+) -> Option<String> {
+    let alike = |plan: &&&PlanFingerprint| {
+        plan.operators.iter().filter(|other| other.family() == new.family()).count() > 1
+    };
+    let several = plans.iter().any(|plan| alike(&plan));
+    (several && old.reads != new.reads).then(|| {
+        format!(
+            "there are several operators like it, and it read ({}), but now reads ({}): keep their \
+             order and their filters, or start the job without its state",
+            old.reads.join("; "),
+            new.reads.join("; ")
+        )
+    })
 }
 
 fn typed(keys: &[(String, String)]) -> String {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::convert::text;
 use crate::explain::{key_names, key_types, kind_name, length_text, state_parts, window_text};
-use crate::{JobPlan, Node, NodeKind, OperatorId, Windows};
+use crate::{JobPlan, Node, NodeId, NodeKind, OperatorId, Windows};
 
 /// What of a plan its saved state depends on; kept beside the state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,16 @@ pub struct OperatorFingerprint {
     pub windows: Option<String>,
     /// The parts of its state, with their types.
     pub state: Vec<String>,
+    /// The filters and computations between it and the operators it reads. They may change, unless
+    /// they are all that tells it from another operator with the same id but for `#2`.
+    pub reads: Vec<String>,
+}
+
+impl OperatorFingerprint {
+    /// The id without the number that tells it from others like it.
+    pub(super) fn family(&self) -> &str {
+        self.id.0.split('#').next().unwrap_or_default()
+    }
 }
 
 impl PlanFingerprint {
@@ -46,9 +57,20 @@ impl PlanFingerprint {
             keys: key_names(node, &plan.nodes).into_iter().zip(key_types(node, plan)).collect(),
             windows: windows(&node.kind),
             state: state_parts(node, plan),
+            reads: node.inputs.iter().map(|input| read(plan, input.from)).collect(),
         };
         Self { operators: plan.nodes.iter().filter(keeps).map(of).collect() }
     }
+}
+
+/// The projections from `id` down, as text.
+fn read(plan: &JobPlan, id: NodeId) -> String {
+    let node = plan.node(id);
+    let NodeKind::Project(project) = &node.kind else { return node.operator.to_string() };
+    let filter = project.filter.iter().map(|filter| format!(" where {}", text(filter)));
+    let columns: Vec<String> = project.columns.iter().map(text).collect();
+    let below = read(plan, node.inputs[0].from);
+    format!("{}{} of {below}", columns.join(", "), filter.collect::<String>())
 }
 
 fn windows(kind: &NodeKind) -> Option<String> {

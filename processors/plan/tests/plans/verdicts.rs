@@ -133,3 +133,25 @@ fn another_row_or_rank_cannot_read_the_state() {
         assert!(matches!(verdict, Verdict::Incompatible { .. }), "{verdict:?}");
     }
 }
+
+#[test]
+fn operators_alike_are_not_taken_for_each_other() {
+    let catalog = catalog().sink("a", sink(None, &["auction"])).sink("b", sink(None, &["auction"]));
+    let count = |sink: &str, filter: &str| {
+        format!(
+            "INSERT INTO {sink} SELECT auction, COUNT(*) AS n FROM bid WHERE {filter} GROUP BY auction;"
+        )
+    };
+    let (cheap, dear) = (count("a", "price < 10"), count("b", "price > 10"));
+    let both = format!("{cheap} {dear}");
+    let turned = format!("{dear} {cheap}");
+    for (old, new) in [(&both, &turned), (&both, &dear), (&cheap, &turned)] {
+        let verdict = judged_in(old, &catalog, new, &catalog);
+        let Verdict::Incompatible { operator, why } = verdict else { panic!("{old} {new}") };
+        assert!(operator.0.starts_with("group-aggregate.auction."), "{operator}");
+        assert!(why.contains("several operators like it"), "{why}");
+    }
+    assert_eq!(judged_in(&both, &catalog, &both, &catalog), Verdict::Same);
+    let verdict = judged_in(&cheap, &catalog, &both, &catalog);
+    assert_eq!(partly(&verdict)[2].len(), 2, "{verdict:?}");
+}
