@@ -14,9 +14,20 @@
 mod batch;
 pub mod connector;
 mod error;
+mod job;
 mod operator;
 pub mod operators;
+mod run;
+mod running;
 
 pub use batch::{Batch, RowKind};
 pub use error::JobError;
+pub use job::{Job, JobSettings};
 pub use operator::{END_OF_TIME, Micros, NO_WATERMARK, Operator, OperatorContext, Output};
+pub use run::{
+    Assembly, CheckpointStatus, JobControl, JobProbe, JobStatus, JobStep, NoJobProbe,
+    OperatorStatus, RunEnd, StateMemory, Stop, TaskFuture,
+};
+pub use running::RunningJob;
+
+pub use millrace_state::CheckpointStore;

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use millrace_plan::OperatorId;
 use millrace_state::{KeyGroups, Table};
 
-use crate::{Batch, JobError};
+use crate::{Batch, JobError, StateMemory};
 
 /// Event time in microseconds since the epoch. A watermark W promises: every row with a time
 /// before W has been seen. A window `[start, end)` is complete when `W >= end`.
@@ -80,14 +80,14 @@ pub struct OperatorContext {
     pub watermark: Micros,
     /// Tables restored from that checkpoint.
     pub restored: HashMap<String, Table>,
-    /// Makes a table when none was restored.
-    pub new_table: fn(&str) -> Table,
+    /// What the tables of the run may use together.
+    pub memory: StateMemory,
 }
 
 impl OperatorContext {
     /// The operator's table `name`, with what the checkpoint held.
     pub fn table(&mut self, name: &str) -> Table {
-        self.restored.remove(name).unwrap_or_else(|| (self.new_table)(name))
+        self.restored.remove(name).unwrap_or_else(|| Table::new(name))
     }
 
     /// A context without history, for tests.
@@ -97,7 +97,7 @@ impl OperatorContext {
             key_groups: KeyGroups::ALL,
             watermark: NO_WATERMARK,
             restored: HashMap::new(),
-            new_table: |name| Table::new(name),
+            memory: StateMemory::default(),
         }
     }
 }

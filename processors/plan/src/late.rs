@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::sql::event_time_type;
 use crate::{
@@ -10,9 +10,19 @@ use crate::{
     OperatorId, SinkNode,
 };
 
+/// Columns of a table of late rows: which operator was too far ahead, its watermark, and the row as
+/// JSON.
+pub fn late_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("operator", DataType::Utf8, false),
+        Field::new("watermark", event_time_type(), false),
+        Field::new("row", DataType::Utf8, false),
+    ]))
+}
+
 impl JobPlan {
-    /// Has the rows that operators find too late written to the sink `name`, which no query writes:
-    /// columns `operator`, `watermark` and `row` (JSON). Without this they are counted only. Changes
+    /// Has the rows that operators find too late written to the sink `name`, which no query writes,
+    /// in [`late_schema`]. Without this they are counted only. Changes
     /// nothing when no operator can find a row late.
     pub fn keep_late_rows(&mut self, name: impl Into<String>) {
         let name = name.into();
@@ -26,18 +36,13 @@ impl JobPlan {
                 aggregate.late = LateRows::Keep(name.clone());
             }
         }
-        let fields = [
-            Field::new("operator", DataType::Utf8, false),
-            Field::new("watermark", event_time_type(), false),
-            Field::new("row", DataType::Utf8, false),
-        ];
         let input = |from: &NodeId| Input { from: *from, exchange: Exchange::Forward };
         self.nodes.push(Node {
             id: NodeId(self.nodes.len()),
             operator: OperatorId(format!("sink.{name}")),
             inputs: late.iter().map(input).collect(),
             kind: NodeKind::Sink(SinkNode { name, key: None, late_rows_of: late }),
-            schema: Arc::new(Schema::new(fields.to_vec())),
+            schema: late_schema(),
             changes: Changes::Append,
             event_time: None,
         });

@@ -36,6 +36,7 @@ pub use job::{
     SinkNode, SortColumn, SourceNode, TopNNode, UnnestNode, Watermark, WindowAggregateNode,
     WindowJoinNode, Windows,
 };
+pub use late::late_schema;
 pub use planner::plan;
 pub use sql::strip_explain;
 pub use verdict::{OperatorFingerprint, PlanFingerprint, Verdict, verdict};

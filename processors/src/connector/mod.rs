@@ -6,6 +6,7 @@
 
 mod error;
 mod files;
+mod memory;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use crate::Batch;
 
 pub use error::ConnectorError;
 pub use files::{FileFormat, FileSink, FileSource, UnknownFileFormat};
+pub use memory::{MemorySink, MemorySource};
 
 /// Name of a split, stable for ever (`topic/3`, a path).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,62 @@
+//! The tail of a task: its chain, its edges, and what happens at a barrier.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+
+use millrace_events::Clock;
+use millrace_plan::OperatorId;
+
+use super::chain::{Chain, FrozenTable};
+use super::channel::{Barrier, Message, OutEdge};
+use super::status::TaskGauge;
+use super::step::{JobProbe, JobStep};
+use crate::{JobError, Micros};
+
+/// What a task hands over to be written while it goes on.
+#[derive(Debug)]
+pub(crate) struct FrozenState {
+    pub(crate) checkpoint: u64,
+    /// How long rows had to wait for it.
+    pub(crate) pause: Duration,
+    pub(crate) watermarks: Vec<(OperatorId, Micros)>,
+    pub(crate) tables: Vec<FrozenTable>,
+}
+
+/// A chain with everything it needs to send on what it makes.
+pub(crate) struct Pipeline {
+    pub(crate) chain: Chain,
+    pub(crate) edges: Vec<OutEdge>,
+    pub(crate) writer: Sender<FrozenState>,
+    pub(crate) probe: Arc<dyn JobProbe>,
+    pub(crate) gauge: Arc<TaskGauge>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Pipeline {
+    /// Sends what the chain has made; waits while readers are slower.
+    pub(crate) async fn flush(&mut self) -> Result<(), JobError> {
+        for (edge, message) in self.chain.take_outgoing() {
+            self.edges[edge].send(message).await?;
+        }
+        self.gauge.show(&mut self.chain);
+        Ok(())
+    }
+
+    /// Freezes the state and passes the barrier on. Rows wait only for the freezing; the writing
+    /// goes on beside them.
+    pub(crate) async fn barrier(&mut self, barrier: Barrier) -> Result<(), JobError> {
+        let begun = self.clock.monotonic();
+        let tables = self.chain.freeze()?;
+        let pause = self.clock.monotonic().saturating_sub(begun);
+        let watermarks = self.chain.watermarks();
+        self.flush().await?;
+        for edge in &mut self.edges {
+            edge.send(Message::Barrier(barrier)).await?;
+        }
+        self.probe.reached(JobStep::Frozen)?;
+        let frozen = FrozenState { checkpoint: barrier.checkpoint, pause, watermarks, tables };
+        self.writer.send(frozen).await.map_err(|_| JobError::Stopped)
+    }
+}

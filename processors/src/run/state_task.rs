@@ -1,0 +1,73 @@
+//! Writes what a task has frozen, while the task goes on.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use millrace_plan::OperatorId;
+use millrace_state::{CheckpointStore, KeyGroups, StateFile, state_path};
+
+use super::files::{merge_state_files, when_to_merge, write_state_file};
+use super::output::FrozenState;
+use super::report::{Report, TaskState, report};
+use super::step::{JobProbe, JobStep};
+use crate::JobError;
+
+/// The writer of one task's state.
+pub(crate) struct StateTask {
+    pub(crate) task: String,
+    pub(crate) instance: usize,
+    pub(crate) generation: u64,
+    pub(crate) key_groups: KeyGroups,
+    pub(crate) store: CheckpointStore,
+    /// Files of the checkpoint the run started from, oldest first.
+    pub(crate) files: Vec<StateFile>,
+    pub(crate) frozen: Receiver<FrozenState>,
+    pub(crate) reports: Sender<Report>,
+    pub(crate) probe: Arc<dyn JobProbe>,
+}
+
+impl StateTask {
+    /// Writes until the task ends.
+    pub(crate) async fn run(mut self) -> Result<(), JobError> {
+        while let Some(frozen) = self.frozen.recv().await {
+            let checkpoint = frozen.checkpoint;
+            let state = self.write(frozen).await?;
+            self.probe.reached(JobStep::StateWritten)?;
+            report(&self.reports, Report::State { checkpoint, state }).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, frozen: FrozenState) -> Result<TaskState, JobError> {
+        let FrozenState { checkpoint, pause, watermarks, tables } = frozen;
+        let mut stateful: Vec<OperatorId> = Vec::new();
+        for (operator, _, _) in &tables {
+            if stateful.last() != Some(operator) {
+                stateful.push(operator.clone());
+            }
+        }
+        let tables = tables.into_iter().map(|(id, table, frozen)| (id.0, table, frozen)).collect();
+        let path = state_path(self.generation, checkpoint, &self.task);
+        let mut written = 0;
+        if let Some(file) = write_state_file(&self.store, &path, tables).await? {
+            written += file.bytes;
+            self.files.push(file);
+        }
+        if when_to_merge(&self.files) {
+            let name = format!("{}-merged", self.task);
+            let path = state_path(self.generation, checkpoint, &name);
+            self.files = vec![merge_state_files(&self.store, &self.files, &path).await?];
+        }
+        let files = self.files.clone();
+        Ok(TaskState {
+            instance: self.instance,
+            pause,
+            watermarks,
+            stateful,
+            key_groups: self.key_groups,
+            written,
+            files,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! Rows that come after their window has closed are counted per split, and kept if the job says so.
+
+mod changelog;
+mod shop;
+mod sim;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::{concat_batches, take_record_batch};
+
+use millrace_plan::plan;
+use millrace_processors::connector::{MemorySink, MemorySource};
+use millrace_processors::{Job, JobSettings, RunEnd};
+use shop::{QUERIES, Shop};
+
+/// The sales of all partitions in one, the oldest of them last: long after their windows.
+fn sales_with_stragglers(shop: &Shop) -> (RecordBatch, usize) {
+    let all = concat_batches(&shop.sales[0].schema(), &shop.sales).unwrap();
+    let order = arrow::compute::sort_to_indices(all.column(0), None, None).unwrap();
+    let sorted = take_record_batch(&all, &order).unwrap();
+    let stragglers = 20;
+    let late = sorted.slice(0, stragglers);
+    let rest = sorted.slice(stragglers, sorted.num_rows() - stragglers);
+    (concat_batches(&all.schema(), [&rest, &late]).unwrap(), stragglers)
+}
+
+#[tokio::test]
+async fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them() {
+    let query = QUERIES.iter().find(|query| query.name == "tumble").unwrap();
+    let mut shop = Shop::new(1);
+    let (sales, stragglers) = sales_with_stragglers(&shop);
+    let plan = plan(query.sql, &shop::catalog(query)).unwrap().with_late_rows("late");
+    let (out, late) = (MemorySink::new(), MemorySink::new());
+    let batches =
+        (0..sales.num_rows()).step_by(10).map(|at| sales.slice(at, 10.min(sales.num_rows() - at)));
+    let job = Job::new("late", plan)
+        .with_source("sale", MemorySource::new(batches.collect()))
+        .with_sink("out", out.clone())
+        .with_sink("late", late.clone())
+        .settings(JobSettings { parallelism: 2, ..JobSettings::default() });
+    let mut running = job.start();
+    let control = running.control().await.unwrap();
+    assert_eq!(running.wait().await.unwrap(), RunEnd::Finished);
+
+    let kept: Vec<String> = late
+        .committed()
+        .iter()
+        .flat_map(|batch| {
+            batch
+                .rows
+                .column(2)
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(kept.len(), stragglers, "{kept:?}");
+    assert!(kept.iter().all(|row| row.starts_with("{\"") && row.contains("\"ts\"")), "{kept:?}");
+    let status = control.status();
+    let late: u64 = status.operators.values().map(|operator| operator.late).sum();
+    assert_eq!(late, stragglers as u64);
+    assert_eq!(status.late_by_split.values().sum::<u64>(), stragglers as u64);
+
+    shop.sales = vec![sales.slice(0, sales.num_rows() - stragglers)];
+    assert_eq!(query.lines(&out), query.expected(&shop));
+}

@@ -1,0 +1,53 @@
+//! A run that crashes anywhere, under any scheduling, gives the result of the batch.
+
+mod changelog;
+mod shop;
+mod sim;
+
+use millrace_plan::plan;
+use millrace_processors::connector::MemorySink;
+use millrace_processors::{Job, JobSettings};
+use shop::{QUERIES, Query, Shop};
+use sim::Trace;
+
+/// Seeds that every run of the tests tries; `MILLRACE_SIM_SEEDS` asks for more or fewer.
+const SEEDS: u64 = 1_000;
+
+fn simulate(query: &Query, shop: &Shop, seed: u64) -> (Trace, MemorySink) {
+    let plan = plan(query.sql, &shop::catalog(query))
+        .unwrap_or_else(|errors| panic!("{}: {}", query.name, errors[0]));
+    let out = MemorySink::new();
+    let parallelism = [1, 2, 3][usize::try_from(seed / 7 % 3).unwrap()];
+    let settings = JobSettings { parallelism, ..JobSettings::default() };
+    let job = shop.sources(Job::new("shop", plan)).with_sink("out", out.clone());
+    (sim::run(seed, &job.settings(settings)), out)
+}
+
+fn seeds() -> u64 {
+    std::env::var("MILLRACE_SIM_SEEDS").map_or(SEEDS, |seeds| seeds.parse().expect("a number"))
+}
+
+#[test]
+fn every_result_is_the_batch_result_whatever_crashes() {
+    let mut crashes = 0;
+    for seed in 0..seeds() {
+        let query = &QUERIES[usize::try_from(seed).unwrap() % QUERIES.len()];
+        let shop = Shop::new(seed / 50);
+        let (trace, out) = simulate(query, &shop, seed);
+        let expected = query.expected(&shop);
+        assert!(!expected.is_empty(), "{} has a result", query.name);
+        assert_eq!(query.lines(&out), expected, "seed {seed}: {}", query.name);
+        crashes += trace.all().iter().filter(|what| what.starts_with("crash")).count();
+    }
+    assert!(crashes as u64 > seeds() / 2, "the faults are there: {crashes}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in [3, 17, 44] {
+        let query = &QUERIES[usize::try_from(seed).unwrap() % QUERIES.len()];
+        let shop = Shop::new(seed);
+        let trace = || simulate(query, &shop, seed).0.all();
+        assert_eq!(trace(), trace(), "seed {seed}");
+    }
+}
