@@ -23,8 +23,8 @@ fn sales_with_stragglers(shop: &Shop) -> (RecordBatch, usize) {
     (concat_batches(&all.schema(), [&rest, &late]).unwrap(), stragglers)
 }
 
-#[tokio::test]
-async fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them() {
+#[test]
+fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them() {
     let query = QUERIES.iter().find(|query| query.name == "tumble").unwrap();
     let mut shop = Shop::new(1);
     let (sales, stragglers) = sales_with_stragglers(&shop);
@@ -37,9 +37,13 @@ async fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them()
         .with_sink("out", out.clone())
         .with_sink("late", late.clone())
         .settings(JobSettings { parallelism: 2, ..JobSettings::default() });
-    let mut running = job.start();
-    let control = running.control().await.unwrap();
-    assert_eq!(running.wait().await.unwrap(), RunEnd::Finished);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let status = runtime.block_on(async {
+        let mut running = job.start();
+        let control = running.control().await.unwrap();
+        assert_eq!(running.wait().await.unwrap(), RunEnd::Finished);
+        control.status()
+    });
 
     let kept: Vec<String> = late
         .committed()
@@ -57,7 +61,6 @@ async fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them()
         .collect();
     assert_eq!(kept.len(), stragglers, "{kept:?}");
     assert!(kept.iter().all(|row| row.starts_with("{\"") && row.contains("\"ts\"")), "{kept:?}");
-    let status = control.status();
     let late: u64 = status.operators.values().map(|operator| operator.late).sum();
     assert_eq!(late, stragglers as u64);
     assert_eq!(status.late_by_split.values().sum::<u64>(), stragglers as u64);
