@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use millrace_plan::OperatorId;
 use millrace_state::{KeyGroups, Table};
 
-use crate::{Batch, JobError, StateMemory};
+use crate::{Batch, JobError};
 
 /// Event time in microseconds since the epoch. A watermark W promises: every row with a time
 /// before W has been seen. A window `[start, end)` is complete when `W >= end`.
@@ -80,8 +80,6 @@ pub struct OperatorContext {
     pub watermark: Micros,
     /// Tables restored from that checkpoint.
     pub restored: HashMap<String, Table>,
-    /// What the tables of the run may use together.
-    pub memory: StateMemory,
 }
 
 impl OperatorContext {
@@ -97,7 +95,6 @@ impl OperatorContext {
             key_groups: KeyGroups::ALL,
             watermark: NO_WATERMARK,
             restored: HashMap::new(),
-            memory: StateMemory::default(),
         }
     }
 }

@@ -8,14 +8,13 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use millrace_plan::{JobPlan, NodeId, NodeKind, OperatorId, SinkNode, late_schema};
-use millrace_state::{Claim, KeyGroups, Manifest, StateFile, Table};
+use millrace_state::{Basis, Claim, KeyGroups, Manifest, StateFile, StateTables};
 
 use super::chain::{Chain, Slot, Target};
 use super::chain_task::ChainTask;
 use super::channel::{CHANNEL_DEPTH, Channel, Inbox, Message, OutEdge};
 use super::command::{COMMAND_DEPTH, JobControl, RunEnd};
 use super::coordinator::{Coordinator, commit};
-use super::files::{StateMemory, read_state_files};
 use super::layout::{Fragment, Layout, Role};
 use super::output::Pipeline;
 use super::parts::Expected;
@@ -80,7 +79,6 @@ struct Wiring<'a> {
     layout: Layout,
     generation: u64,
     from: Option<Manifest>,
-    memory: StateMemory,
     /// By edge of the layout.
     channels: Vec<Ends>,
     tasks: Vec<TaskFuture>,
@@ -100,7 +98,6 @@ impl<'a> Wiring<'a> {
             .map(|edge| channels_of(&edge.exchange, job.settings.parallelism))
             .collect();
         Self {
-            memory: StateMemory::new(job.settings.state_memory, job.settings.spill_dir.clone()),
             job,
             layout,
             generation,
@@ -300,8 +297,8 @@ impl<'a> Wiring<'a> {
         &self,
         fragment: &Fragment,
         instance: usize,
-    ) -> Result<(Vec<StateFile>, HashMap<(String, String), Table>), JobError> {
-        let Some(manifest) = &self.from else { return Ok((Vec::new(), HashMap::new())) };
+    ) -> Result<(Vec<StateFile>, StateTables), JobError> {
+        let Some(manifest) = &self.from else { return Ok((Vec::new(), StateTables::new())) };
         let groups = KeyGroups::share(instance, self.job.settings.parallelism);
         let mut files: Vec<StateFile> = Vec::new();
         for node in &fragment.nodes {
@@ -314,7 +311,7 @@ impl<'a> Wiring<'a> {
             }
         }
         let store = &self.job.checkpoints;
-        let tables = read_state_files(store, &files, groups, &self.memory).await?;
+        let tables = store.read_state_files(&files, groups, Basis::Changes).await?;
         Ok((files, tables))
     }
 
@@ -323,7 +320,7 @@ impl<'a> Wiring<'a> {
         node: NodeId,
         fragment: &Fragment,
         instance: usize,
-        tables: &mut HashMap<(String, String), Table>,
+        tables: &mut StateTables,
         edges: &mut Vec<OutEdge>,
     ) -> Result<Slot, JobError> {
         let plan = &self.job.plan;
@@ -368,7 +365,7 @@ impl<'a> Wiring<'a> {
         operator: &OperatorId,
         instance: usize,
         watermark: i64,
-        tables: &mut HashMap<(String, String), Table>,
+        tables: &mut StateTables,
     ) -> OperatorContext {
         let own: Vec<_> =
             tables.keys().filter(|(owner, _)| *owner == operator.0).cloned().collect();
@@ -381,7 +378,6 @@ impl<'a> Wiring<'a> {
             key_groups: KeyGroups::share(instance, self.job.settings.parallelism),
             watermark,
             restored,
-            memory: self.memory.clone(),
         }
     }
 

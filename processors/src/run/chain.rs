@@ -31,7 +31,7 @@ pub(crate) struct Slot {
 
 /// What an operator instance has seen since its run began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Rows taken in.
     pub rows_in: u64,
     /// Rows given out.

@@ -21,6 +21,8 @@ pub(crate) struct FrozenState {
     /// How long rows had to wait for it.
     pub(crate) pause: Duration,
     pub(crate) watermarks: Vec<(OperatorId, Micros)>,
+    /// Entries in all tables.
+    pub(crate) live: u64,
     pub(crate) tables: Vec<FrozenTable>,
 }
 
@@ -51,12 +53,14 @@ impl Pipeline {
         let tables = self.chain.freeze()?;
         let pause = self.clock.monotonic().saturating_sub(begun);
         let watermarks = self.chain.watermarks();
+        let live = self.chain.tables().iter().map(|table| table.entries() as u64).sum();
         self.flush().await?;
         for edge in &mut self.edges {
             edge.send(Message::Barrier(barrier)).await?;
         }
         self.probe.reached(JobStep::Frozen)?;
-        let frozen = FrozenState { checkpoint: barrier.checkpoint, pause, watermarks, tables };
+        let frozen =
+            FrozenState { checkpoint: barrier.checkpoint, pause, watermarks, live, tables };
         self.writer.send(frozen).await.map_err(|_| JobError::Stopped)
     }
 }

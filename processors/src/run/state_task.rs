@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use millrace_plan::OperatorId;
-use millrace_state::{CheckpointStore, KeyGroups, StateFile, state_path};
+use millrace_state::{CheckpointStore, KeyGroups, StateFile, state_path, when_to_merge};
 
-use super::files::{merge_state_files, when_to_merge, write_state_file};
 use super::output::FrozenState;
 use super::report::{Report, TaskState, report};
 use super::step::{JobProbe, JobStep};
@@ -40,7 +39,7 @@ impl StateTask {
     }
 
     async fn write(&mut self, frozen: FrozenState) -> Result<TaskState, JobError> {
-        let FrozenState { checkpoint, pause, watermarks, tables } = frozen;
+        let FrozenState { checkpoint, pause, watermarks, live, tables } = frozen;
         let mut stateful: Vec<OperatorId> = Vec::new();
         for (operator, _, _) in &tables {
             if stateful.last() != Some(operator) {
@@ -50,14 +49,15 @@ impl StateTask {
         let tables = tables.into_iter().map(|(id, table, frozen)| (id.0, table, frozen)).collect();
         let path = state_path(self.generation, checkpoint, &self.task);
         let mut written = 0;
-        if let Some(file) = write_state_file(&self.store, &path, tables).await? {
+        if let Some(file) = self.store.write_state_file(&path, self.key_groups, tables).await? {
             written += file.bytes;
             self.files.push(file);
         }
-        if when_to_merge(&self.files) {
+        if when_to_merge(&self.files, live) {
             let name = format!("{}-merged", self.task);
             let path = state_path(self.generation, checkpoint, &name);
-            self.files = vec![merge_state_files(&self.store, &self.files, &path).await?];
+            let merged = self.store.merge_state_files(&self.files, &path).await?;
+            self.files = merged.into_iter().collect();
         }
         let files = self.files.clone();
         Ok(TaskState {
