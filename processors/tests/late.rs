@@ -28,7 +28,8 @@ fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them() {
     let query = QUERIES.iter().find(|query| query.name == "tumble").unwrap();
     let mut shop = Shop::new(1);
     let (sales, stragglers) = sales_with_stragglers(&shop);
-    let plan = plan(query.sql, &shop::catalog(query)).unwrap().with_late_rows("late");
+    let mut plan = plan(query.sql, &shop::catalog(query)).unwrap();
+    plan.keep_late_rows("late");
     let (out, late) = (MemorySink::new(), MemorySink::new());
     let batches =
         (0..sales.num_rows()).step_by(10).map(|at| sales.slice(at, 10.min(sales.num_rows() - at)));
