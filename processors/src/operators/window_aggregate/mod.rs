@@ -14,6 +14,7 @@ mod session;
 mod session_list;
 #[cfg(test)]
 mod session_tests;
+mod timers;
 #[cfg(test)]
 mod window_tests;
 

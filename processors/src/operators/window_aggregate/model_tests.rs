@@ -46,6 +46,7 @@ fn windows() -> impl Strategy<Value = Windows> {
         Just(assigned(WindowKind::Hop { size: 20, slide: 5, offset: 2 })),
         Just(assigned(WindowKind::Cumulate { size: 20, step: 5, offset: 1 })),
         Just(assigned(WindowKind::Session { gap: 7 })),
+        Just(assigned(WindowKind::Session { gap: 32 })),
         Just(Windows::Attached { start: 1, end: 3 }),
     ]
 }

@@ -5,10 +5,11 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 
 use millrace_plan::{WindowAggregateNode, WindowKind, Windows};
-use millrace_state::{Key, KeyGroup, Table};
+use millrace_state::{Key, Table};
 
 use super::emit::{Emitter, Fired, key_types};
 use super::session_list::{Stretch, add, push, sessions, touches};
+use super::timers::Timers;
 use crate::operators::aggregate::{AggregateSet, Distinct, Grouper, Input, States};
 use crate::operators::columns::micros;
 use crate::{
@@ -21,8 +22,8 @@ use crate::{
 /// when the watermark is *past* its last row by more than the gap; until then a row exactly at the
 /// gap may come. Results are therefore one microsecond behind the watermark, which is passed on so.
 ///
-/// Table `sessions`: key → list of open sessions. Table `timers`: namespace = an instant not after
-/// that at which the earliest session of the key closes; every open session has one.
+/// Table `sessions`: key → list of open sessions. Table `timers`: see [`Timers`]; every open session
+/// has one, not after the instant at which it closes.
 pub(crate) struct SessionOperator {
     operator: String,
     gap: Micros,
@@ -30,11 +31,9 @@ pub(crate) struct SessionOperator {
     keys: Vec<usize>,
     set: AggregateSet,
     sessions: Table,
-    timers: Table,
+    timers: Timers,
     emitter: Emitter,
     watermark: Micros,
-    /// No timer is before this; `None` when unknown.
-    due: Option<Micros>,
     grouper: Grouper,
     states: States,
 }
@@ -57,10 +56,9 @@ impl SessionOperator {
             time,
             keys: node.keys.clone(),
             sessions: ctx.table("sessions"),
-            timers: ctx.table("timers"),
+            timers: Timers::new(ctx.table("timers"), gap / 16),
             emitter: Emitter::new(grouper.codec().clone(), output.clone()),
             watermark: ctx.watermark,
-            due: None,
             grouper,
             states: set.states(),
             set,
@@ -96,8 +94,7 @@ impl SessionOperator {
             })??;
             for last in opened {
                 let closes = self.closes(last);
-                self.timers.put(closes, key, &[1])?;
-                self.due = self.due.map(|due| due.min(closes));
+                self.timers.set(closes, key)?;
             }
         }
         Ok(())
@@ -142,13 +139,8 @@ impl SessionOperator {
 
     fn fire(&mut self, to: Micros, out: &mut Output) -> Result<(), JobError> {
         let mut complete = Vec::new();
-        for instant in self.timers.namespaces(Micros::MIN, to.saturating_add(1))? {
-            let mut woken: Vec<(KeyGroup, Vec<u8>)> = Vec::new();
-            self.timers.scan(instant, |group, key, _| woken.push((group, key.to_vec())))?;
-            self.timers.drop_namespace(instant)?;
-            for (group, bytes) in woken {
-                self.wake(Key::within(group, &bytes), to, &mut complete)?;
-            }
+        for (group, bytes) in self.timers.expire(to)? {
+            self.wake(Key::within(group, &bytes), to, &mut complete)?;
         }
         complete.sort_unstable();
         let mut fired = Fired::new(self.set.states());
@@ -180,7 +172,7 @@ impl SessionOperator {
                 });
             } else {
                 push(&mut open, session);
-                self.timers.put(closes, key, &[1])?;
+                self.timers.set(closes, key)?;
             }
         }
         if open.len() < list.len() {
@@ -240,9 +232,8 @@ impl Operator for SessionOperator {
     }
 
     fn watermark(&mut self, watermark: Micros, out: &mut Output) -> Result<Micros, JobError> {
-        if self.due.is_none_or(|due| due <= watermark) {
+        if self.timers.due()? <= watermark {
             self.fire(watermark, out).map_err(|error| error.of(&self.operator))?;
-            self.due = Some(self.timers.first_namespace()?.unwrap_or(Micros::MAX));
         }
         self.watermark = watermark;
         let behind = !matches!(watermark, NO_WATERMARK | END_OF_TIME);
@@ -250,6 +241,6 @@ impl Operator for SessionOperator {
     }
 
     fn tables(&mut self) -> Vec<&mut Table> {
-        vec![&mut self.sessions, &mut self.timers]
+        vec![&mut self.sessions, self.timers.table()]
     }
 }
