@@ -12,6 +12,10 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use crate::Catalog;
 
 use super::registered::aggregate_udf;
+use super::{json, math, misc, regexp, text, time};
+
+/// Name of the function that writes bytes in hexadecimal digits: no text can spell it.
+pub(crate) const HEXADECIMAL: &str = "hexadecimal digits";
 
 /// All functions by name in lower case: names of functions are not case-sensitive.
 #[derive(Debug)]
@@ -25,7 +29,9 @@ impl Functions {
     /// Flink's functions and those of the catalog, which win.
     pub(crate) fn new(catalog: &Catalog) -> Self {
         let mut scalars = BTreeMap::new();
-        for (name, function) in of_datafusion() {
+        let own = [text::functions(), regexp::functions(), time::functions(), math::functions()];
+        let own = own.into_iter().flatten().chain(json::functions()).chain(misc::functions());
+        for (name, function) in of_datafusion().into_iter().chain(own) {
             scalars.insert(name.to_owned(), function);
         }
         for function in &catalog.scalars {
@@ -83,14 +89,17 @@ fn of_datafusion() -> Vec<(&'static str, Arc<ScalarUDF>)> {
         ("nullif", df::core::nullif()),
         ("row", df::core::r#struct()),
         ("array", nested::make_array::make_array_udf()),
-        ("cardinality", nested::length::array_length_udf()),
         ("array_contains", nested::array_has::array_has_udf()),
         ("array_distinct", nested::set_ops::array_distinct_udf()),
         ("array_position", nested::position::array_position_udf()),
         ("array_reverse", nested::reverse::array_reverse_udf()),
         ("array_concat", nested::concat::array_concat_udf()),
         ("md5", df::crypto::md5()),
-        ("make_array", nested::make_array::make_array_udf()),
+        ("sha224", df::crypto::sha224()),
+        ("sha256", df::crypto::sha256()),
+        ("sha384", df::crypto::sha384()),
+        ("sha512", df::crypto::sha512()),
+        (HEXADECIMAL, df::encoding::encode()),
     ]);
     all
 }
@@ -119,8 +128,6 @@ fn text_functions() -> Vec<(&'static str, Arc<ScalarUDF>)> {
         ("instr", unicode::strpos()),
         ("strpos", unicode::strpos()),
         ("overlay", df::core::overlay()),
-        ("substring", unicode::substr()),
-        ("substr", unicode::substr()),
     ]
 }
 

@@ -15,7 +15,7 @@ use super::optimize::{analyze, optimize};
 use super::statements::{Statement, parse, split};
 use super::suggest::did_you_mean;
 use super::text::SourceText;
-use super::{failure, refuse, rewrite, sink, type_check, unnest};
+use super::{average, failure, refuse, rewrite, sink, type_check, unnest};
 
 /// Resolves every name and type of a job's text.
 pub(crate) fn bind(sql: &str, catalog: &Catalog) -> Result<BoundJob, Vec<SqlError>> {
@@ -88,8 +88,9 @@ impl Binder<'_> {
             let target = sink::Target { name, def, columns, query: &query };
             let plan = sink::fit(plan, &target, self.text, &self.context)?;
             let at = self.text.range(query.span());
-            let plan = analyze(plan).and_then(optimize);
-            plan.map(Some).map_err(|error| self.explain(&error, &at).into_iter().collect())
+            optimize(plan)
+                .map(Some)
+                .map_err(|error| self.explain(&error, &at).into_iter().collect())
         });
         match plan {
             Ok(plan) => plan,
@@ -115,7 +116,7 @@ impl Binder<'_> {
         }
     }
 
-    /// The plan of a query, checked; not yet coerced.
+    /// The plan of a query, checked and type-coerced.
     fn query(&self, mut query: Box<Query>) -> Result<LogicalPlan, Vec<SqlError>> {
         let refused = refuse::refuse(&query, self.text, self.context.functions());
         if !refused.is_empty() {
@@ -127,9 +128,10 @@ impl Binder<'_> {
         let plan = planner
             .sql_statement_to_plan(Ast::Query(query))
             .and_then(unnest::rewrite)
+            .and_then(average::rewrite)
             .map_err(|error| self.explain(&error, &at).into_iter().collect::<Vec<_>>())?;
         type_check::check(&plan, self.text, &at).map_err(|error| vec![error])?;
-        Ok(plan)
+        analyze(plan).map_err(|error| self.explain(&error, &at).into_iter().collect())
     }
 
     fn explain(&self, error: &DataFusionError, at: &Range<usize>) -> Option<SqlError> {

@@ -1,5 +1,6 @@
 //! From text to bound statements: dialect, names, types, windows, errors with their place.
 
+mod average;
 mod bind;
 mod bound;
 mod context;
@@ -24,7 +25,6 @@ mod window_tvf;
 
 pub(crate) use bind::bind;
 pub(crate) use bound::{BoundInsert, BoundJob};
-pub(crate) use event_time::is_event_time;
 pub use statements::strip_explain;
 pub(crate) use types::flink_name;
 pub(crate) use window_tvf::{WINDOW_COLUMNS, WindowTvf, event_time_type};

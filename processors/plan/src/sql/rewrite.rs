@@ -10,6 +10,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
+use crate::functions::HEXADECIMAL;
+
 use super::dialect::{call, unnamed};
 use super::interval;
 
@@ -96,6 +98,12 @@ fn special_call(function: &mut Function) -> Option<Expr> {
                 rest.iter()
                     .fold(first, |all, next| binary(&all, BinaryOperator::StringConcat, next)),
             )
+        }
+        // Flink's digests are texts of hexadecimal digits.
+        ("SHA224" | "SHA256" | "SHA384" | "SHA512", [_]) => {
+            let digest = Expr::Function(function.clone());
+            let span = function.name.span();
+            Some(self::function(HEXADECIMAL, span, [digest, text("hex")]))
         }
         ("LISTAGG", [_]) => {
             list.args.push(unnamed(text(",")));

@@ -223,9 +223,7 @@ pub(crate) fn implicit(from: &DataType, to: &DataType) -> bool {
         (T::Dictionary(_, value), other) => implicit(value, other),
         (T::Date32, T::Timestamp(..)) => true,
         (T::Float32, T::Float64) => true,
-        (T::Decimal128(p, s), T::Decimal128(wide_p, wide_s)) => {
-            wide_s >= s && i16::from(*wide_p) - i16::from(*wide_s) >= i16::from(*p) - i16::from(*s)
-        }
+        (T::Decimal128(..), T::Decimal128(..)) => true,
         (T::Decimal128(..), T::Float32 | T::Float64) => true,
         (T::List(from) | T::LargeList(from), T::List(to) | T::LargeList(to)) => {
             from.data_type() == to.data_type() || implicit(from.data_type(), to.data_type())
@@ -237,29 +235,18 @@ pub(crate) fn implicit(from: &DataType, to: &DataType) -> bool {
             from.len() == to.len() && from.iter().zip(to).all(fits)
         }
         (from, to) if text(from) && text(to) || bytes(from) && bytes(to) => true,
-        (from, to) => match (integer_digits(from), to) {
-            (Some(_), T::Float32 | T::Float64) => true,
-            (Some(digits), T::Decimal128(p, s)) => i16::from(*p) - i16::from(*s) >= digits,
-            (Some(digits), to) => {
-                let unsigned_to_same = from.is_unsigned_integer() && to.is_signed_integer();
-                integer_digits(to).is_some_and(|wide| {
-                    (wide > digits || wide == digits && !unsigned_to_same)
-                        && (to.is_signed_integer() || from.is_unsigned_integer())
-                })
+        (from, T::Float32 | T::Float64 | T::Decimal128(..)) => from.is_integer(),
+        // Unsigned numbers come from row numbers only, and no row number needs the last bit.
+        (from, to) => match (width(from), width(to)) {
+            (Some(from_width), Some(to_width)) => {
+                from_width <= to_width && (to.is_signed_integer() || from.is_unsigned_integer())
             }
             _ => false,
         },
     }
 }
 
-/// Decimal digits that hold every value of an integer type.
-fn integer_digits(data_type: &DataType) -> Option<i16> {
-    Some(match data_type {
-        DataType::Int8 | DataType::UInt8 => 3,
-        DataType::Int16 | DataType::UInt16 => 5,
-        DataType::Int32 | DataType::UInt32 => 10,
-        DataType::Int64 => 19,
-        DataType::UInt64 => 20,
-        _ => return None,
-    })
+/// Bytes of an integer type.
+fn width(data_type: &DataType) -> Option<usize> {
+    data_type.is_integer().then(|| data_type.primitive_width()).flatten()
 }

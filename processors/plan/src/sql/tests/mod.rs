@@ -1,5 +1,7 @@
 //! What binding makes of queries, right and wrong.
 
+mod functions;
+mod nexmark;
 mod plans;
 
 use std::sync::Arc;
