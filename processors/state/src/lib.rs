@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod error;
+mod file;
 mod key;
 mod row;
 mod table;
@@ -17,6 +18,7 @@ pub use checkpoint::{
     SubtaskState, state_path,
 };
 pub use error::StateError;
+pub use file::{Basis, StateTables, when_to_merge};
 pub use key::{KEY_GROUPS, Key, KeyGroup, KeyGroups, hash};
 pub use row::{ROW_FORMAT, RowCodec, Rows};
 pub use table::{Change, Frozen, Table};

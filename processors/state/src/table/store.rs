@@ -4,7 +4,7 @@ use super::Table;
 use super::chunk::{FRESH, REMOVED, Record};
 use super::chunks::At;
 use super::namespace::Namespace;
-use crate::{Key, KeyGroup, KeyGroups};
+use crate::{Key, KeyGroups, StateError};
 
 /// Where the entry of a key is.
 #[derive(Debug, Clone, Copy)]
@@ -75,9 +75,13 @@ impl Table {
     }
 
     /// Takes an entry over from a checkpoint: nothing that the next one would have to hold.
-    pub(crate) fn load(&mut self, namespace: i64, group: KeyGroup, key: &[u8], value: &[u8]) {
-        let key = Key::within(group, key);
-        let record = Record { namespace, group, flags: 0, key: key.bytes, value };
+    pub(crate) fn load(
+        &mut self,
+        namespace: i64,
+        key: Key<'_>,
+        value: &[u8],
+    ) -> Result<(), StateError> {
+        let record = Record { namespace, group: key.group, flags: 0, key: key.bytes, value };
         let at = self.chunks.append(false, &record, value.len());
         let entry = self.namespaces.entry(namespace).or_insert_with(|| Namespace::new(0));
         match entry.find(&self.chunks, key) {
@@ -90,23 +94,28 @@ impl Table {
                 self.entries += 1;
             }
         }
+        Ok(())
     }
 
     /// Takes a removal over from a checkpoint.
-    pub(crate) fn load_removal(&mut self, namespace: i64, group: KeyGroup, key: &[u8]) {
-        let key = Key::within(group, key);
-        let Some(entry) = self.namespaces.get(&namespace) else { return };
+    pub(crate) fn load_removal(&mut self, namespace: i64, key: Key<'_>) -> Result<(), StateError> {
+        let Some(entry) = self.namespaces.get(&namespace) else { return Ok(()) };
         if let Some(at) = entry.find(&self.chunks, key) {
             self.forget(namespace, key.hash, at);
         }
         if self.namespaces.get(&namespace).is_some_and(Namespace::is_empty) {
             self.namespaces.remove(&namespace);
         }
+        Ok(())
     }
 
     /// Takes over from a checkpoint that a namespace was dropped, by who owned `key_groups`.
-    pub(crate) fn load_drop(&mut self, namespace: i64, key_groups: KeyGroups) {
-        let Some(entry) = self.namespaces.get_mut(&namespace) else { return };
+    pub(crate) fn load_drop(
+        &mut self,
+        namespace: i64,
+        key_groups: KeyGroups,
+    ) -> Result<(), StateError> {
+        let Some(entry) = self.namespaces.get_mut(&namespace) else { return Ok(()) };
         let mut dropped = Vec::new();
         entry.index.retain(|place| {
             let record = self.chunks.chunk(place.at.chunk).record(place.at.offset);
@@ -121,5 +130,6 @@ impl Table {
         }
         self.entries -= dropped.len();
         dropped.into_iter().for_each(|at| self.chunks.kill(at));
+        Ok(())
     }
 }

@@ -91,11 +91,12 @@ fn contents(table: &mut Table) -> Model {
 }
 
 fn restore(frozen: &Frozen, table: &mut Table) {
-    frozen.dropped().iter().for_each(|n| table.load_drop(*n, KeyGroups::ALL));
+    frozen.dropped().iter().for_each(|n| table.load_drop(*n, KeyGroups::ALL).unwrap());
     for change in frozen.changes() {
+        let key = Key::within(change.group, change.key);
         match change.value {
-            Some(value) => table.load(change.namespace, change.group, change.key, value),
-            None => table.load_removal(change.namespace, change.group, change.key),
+            Some(value) => table.load(change.namespace, key, value).unwrap(),
+            None => table.load_removal(change.namespace, key).unwrap(),
         }
     }
 }
@@ -195,12 +196,12 @@ fn what_comes_and_goes_between_two_checkpoints_leaves_nothing_in_them() {
 fn only_the_key_groups_of_whoever_dropped_a_namespace_lose_it() {
     let mut table = Table::new("t");
     for key in 0..6_u8 {
-        table.load(5, KeyGroup(u16::from(key)), &[key], b"v");
+        table.load(5, Key::within(KeyGroup(u16::from(key)), &[key]), b"v").unwrap();
     }
-    table.load_drop(5, KeyGroups { start: 2, end: 4 });
+    table.load_drop(5, KeyGroups { start: 2, end: 4 }).unwrap();
     let mut left = Vec::new();
     table.scan(5, |_, key, _| left.push(key[0])).unwrap();
     assert_eq!(left, [0, 1, 4, 5]);
-    table.load_drop(5, KeyGroups::ALL);
+    table.load_drop(5, KeyGroups::ALL).unwrap();
     assert_eq!(table.first_namespace().unwrap(), None);
 }

@@ -1,0 +1,69 @@
+//! Rewriting a chain of files as one.
+
+use crate::{CheckpointStore, KeyGroups, StateError, StateFile};
+
+use super::load::Basis;
+
+/// Length of a chain from which on it is rewritten whatever is in it: each file costs a request.
+const LONGEST: usize = 64;
+/// Length of a chain from which on it is rewritten if that removes half of its rows.
+const SHORTEST: usize = 4;
+/// Rows that are not worth rewriting anything.
+const FEW_ROWS: u64 = 10_000;
+
+/// Whether to rewrite a chain of files as one, where `live` rows are left of all its rows: when
+/// reading it back would read too many files, or mostly rows that are out of date.
+#[must_use]
+pub fn when_to_merge(files: &[StateFile], live: u64) -> bool {
+    let rows: u64 = files.iter().map(|file| file.rows).sum();
+    files.len() >= LONGEST || files.len() >= SHORTEST && rows > FEW_ROWS + 2 * live
+}
+
+impl CheckpointStore {
+    /// Rewrites a chain of files, from its beginning, as one file at `path` (below the prefix) that
+    /// makes the same tables. `None`, and no file, if these are empty. The files stay where they
+    /// are, for the checkpoints that name them.
+    pub async fn merge_state_files(
+        &self,
+        files: &[StateFile],
+        path: &str,
+    ) -> Result<Option<StateFile>, StateError> {
+        let key_groups = KeyGroups {
+            start: files.iter().map(|file| file.key_groups.start).min().unwrap_or(0),
+            end: files.iter().map(|file| file.key_groups.end).max().unwrap_or(0),
+        };
+        let tables = self.read_state_files(files, key_groups, Basis::Everything).await?;
+        let mut tables: Vec<_> = tables.into_iter().collect();
+        tables.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        let frozen = tables.into_iter().map(|((operator, name), mut table)| {
+            let frozen = table.freeze();
+            (operator, name, frozen)
+        });
+        self.write_state_file(path, key_groups, frozen.collect()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_rewritten_when_it_is_long_or_mostly_dead() {
+        let chain = |length: usize, rows| {
+            let file =
+                StateFile { path: String::new(), rows, bytes: 1, key_groups: KeyGroups::ALL };
+            vec![file; length]
+        };
+        for (length, rows, live, expected) in [
+            (1, 1_000_000, 0, false),
+            (4, 100_000, 150_000, true),
+            (4, 100_000, 200_000, false),
+            (10, 100, 0, false),
+            (63, 1, 63, false),
+            (64, 1, 64, true),
+        ] {
+            let merged = when_to_merge(&chain(length, rows), live);
+            assert_eq!(merged, expected, "{length} files of {rows} rows, {live} live");
+        }
+    }
+}
