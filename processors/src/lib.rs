@@ -12,6 +12,7 @@
 //! Must not know: Kafka, Delta, HTTP, where a job is launched.
 
 mod batch;
+mod changelog;
 pub mod connector;
 mod error;
 mod job;
@@ -21,6 +22,7 @@ mod run;
 mod running;
 
 pub use batch::{Batch, RowKind};
+pub use changelog::final_rows;
 pub use error::JobError;
 pub use job::{Job, JobSettings};
 pub use operator::{END_OF_TIME, Micros, NO_WATERMARK, Operator, OperatorContext, Output};

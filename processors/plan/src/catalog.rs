@@ -14,6 +14,7 @@ use crate::AggregateFunction;
 pub struct Catalog {
     pub(crate) sources: BTreeMap<String, SourceDef>,
     pub(crate) sinks: BTreeMap<String, SinkDef>,
+    pub(crate) open_sinks: bool,
     pub(crate) scalars: Vec<Arc<ScalarUDF>>,
     pub(crate) aggregates: BTreeMap<String, Arc<dyn AggregateFunction>>,
 }
@@ -62,6 +63,25 @@ impl Catalog {
     pub fn sink(mut self, name: impl Into<String>, sink: SinkDef) -> Self {
         self.sinks.insert(name.into(), sink);
         self
+    }
+
+    /// Takes every other name after `INSERT INTO` for a sink too: one with the columns of its query
+    /// and, if its rows change, their key. For a job that is being written.
+    #[must_use]
+    pub fn with_open_sinks(mut self) -> Self {
+        self.open_sinks = true;
+        self
+    }
+
+    /// The sink `name`, if a job can write it.
+    pub(crate) fn sink_def(&self, name: &str) -> Option<SinkDef> {
+        let open = || self.open_sinks.then_some(SinkDef { schema: None, key: None });
+        self.sinks.get(name).cloned().or_else(open)
+    }
+
+    /// Whether the sink `name` has the key of its query.
+    pub(crate) fn takes_any_key(&self, name: &str) -> bool {
+        self.open_sinks && !self.sinks.contains_key(name)
     }
 
     /// Adds a scalar function.

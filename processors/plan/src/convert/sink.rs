@@ -12,7 +12,7 @@ use crate::{Exchange, Input, NodeId, NodeKind, SinkDef, SinkNode, SqlError};
 impl Converter<'_> {
     pub(crate) fn sink(&mut self, insert: &BoundInsert, rel: Rel) -> Result<(), SqlError> {
         let name = &insert.sink;
-        let Some(def) = self.catalog.sinks.get(name).cloned() else {
+        let Some(def) = self.catalog.sink_def(name) else {
             return Err(self
                 .error_near(name, format!("`{name}` is not a sink"))
                 .hint("add it to the catalog"));
@@ -26,7 +26,11 @@ impl Converter<'_> {
         }
         let mut rel = self.settle(rel)?;
         let names = self.output(&mut rel, insert, &def)?;
-        let key = self.sink_key(&def, name, &names)?;
+        let key = if self.catalog.takes_any_key(name) {
+            self.query_key(&rel)
+        } else {
+            self.sink_key(&def, name, &names)?
+        };
         self.check_key(&rel, name, &names, key.as_deref())?;
         let input = self.graph.project(rel.base, all(rel.filter), rel.columns, Some(names));
         let exchange = self.sink_exchange(input, key.as_deref());
@@ -103,6 +107,18 @@ impl Converter<'_> {
             })
         };
         key.iter().map(place).collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    /// The columns by which the rows of a query change, as far as they are selected; none if the rows
+    /// never change.
+    fn query_key(&self, rel: &Rel) -> Option<Vec<usize>> {
+        let below = &self.graph.draft(rel.base).node;
+        let wanted = below.changes.key()?;
+        let selected = wanted.iter().filter_map(|of| {
+            let is = |column: &Expression| names_column(column, &below.schema) == Some(*of);
+            rel.columns.iter().position(is)
+        });
+        Some(selected.collect())
     }
 
     /// Refuses a changelog that the sink cannot apply: rows of the query's key must be rows of the

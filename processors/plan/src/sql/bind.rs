@@ -79,12 +79,12 @@ impl Binder<'_> {
         columns: &[Ident],
         query: Box<Query>,
     ) -> Option<LogicalPlan> {
-        let sink = self.catalog.sinks.get(&name.value);
+        let sink = self.catalog.sink_def(&name.value);
         if sink.is_none() {
             self.errors.push(self.unknown_sink(name));
         }
         let plan = self.query(query.clone()).and_then(|plan| {
-            let Some(def) = sink else { return Ok(None) };
+            let Some(def) = &sink else { return Ok(None) };
             let target = sink::Target { name, def, columns, query: &query };
             let plan = sink::fit(plan, &target, self.text, &self.context)?;
             let at = self.text.range(query.span());

@@ -3,6 +3,7 @@
 mod catalog;
 mod joins;
 mod nexmark;
+mod open_sinks;
 mod operators;
 mod refusals;
 mod verdicts;
