@@ -21,4 +21,4 @@ pub use error::StateError;
 pub use file::{Basis, StateTables, when_to_merge};
 pub use key::{KEY_GROUPS, Key, KeyGroup, KeyGroups, hash};
 pub use row::{ROW_FORMAT, RowCodec, Rows};
-pub use table::{Change, Frozen, Table};
+pub use table::{Change, Frozen, StateMemory, Table, spill_if_needed};

@@ -9,7 +9,7 @@ use arrow::ipc::reader::StreamDecoder;
 use bytes::Bytes;
 
 use super::format;
-use crate::{Key, KeyGroup, KeyGroups, StateError, StateFile, Table};
+use crate::{Key, KeyGroup, KeyGroups, StateError, StateFile, StateMemory, Table, spill_if_needed};
 
 /// Tables by operator id and name.
 pub type StateTables = HashMap<(String, String), Table>;
@@ -26,6 +26,7 @@ pub enum Basis {
 /// Builds tables from files, given in order.
 pub(super) struct Loader {
     basis: Basis,
+    memory: StateMemory,
     names: BTreeMap<(String, String), usize>,
     tables: Vec<Table>,
 }
@@ -58,8 +59,9 @@ impl Reading {
 }
 
 impl Loader {
-    pub(super) fn new(basis: Basis) -> Self {
-        Self { basis, names: BTreeMap::new(), tables: Vec::new() }
+    pub(super) fn new(basis: Basis, memory: &StateMemory) -> Self {
+        let memory = memory.clone();
+        Self { basis, memory, names: BTreeMap::new(), tables: Vec::new() }
     }
 
     /// Takes the next bytes of a file.
@@ -71,6 +73,8 @@ impl Loader {
             if let Some(batch) = batch {
                 file.missing = file.missing.saturating_sub(batch.num_rows() as u64);
                 self.load(file, &batch)?;
+                let mut tables: Vec<_> = self.tables.iter_mut().collect();
+                spill_if_needed(&self.memory, &mut tables)?;
             }
         }
         Ok(())
@@ -102,7 +106,7 @@ impl Loader {
         for entry in format::tables(&file.path, &schema)? {
             let name = entry.table.clone();
             let place = *self.names.entry((entry.operator, entry.table)).or_insert_with(|| {
-                self.tables.push(Table::new(name));
+                self.tables.push(Table::with_memory(name, self.memory.clone()));
                 self.tables.len() - 1
             });
             for namespace in entry.dropped {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::load::{Basis, Loader, Reading, StateTables};
-use crate::{CheckpointStore, KeyGroups, StateError, StateFile};
+use crate::{CheckpointStore, KeyGroups, StateError, StateFile, StateMemory};
 
 /// Up to this much is decoded where the caller runs.
 const SMALL: u64 = 1 << 20;
@@ -22,19 +22,20 @@ enum Piece {
 
 impl CheckpointStore {
     /// The tables that a chain of files makes, applied in the given order, as far as they are of
-    /// `key_groups`.
+    /// `key_groups`. They share `memory`. They share `memory`, with which nothing else may have been made.
     pub async fn read_state_files(
         &self,
         files: &[StateFile],
         key_groups: KeyGroups,
         basis: Basis,
+        memory: &StateMemory,
     ) -> Result<StateTables, StateError> {
         let narrowed = files.iter().filter_map(|file| {
             let key_groups = file.key_groups.intersect(&key_groups)?;
             Some(StateFile { key_groups, ..file.clone() })
         });
         let files: Vec<_> = narrowed.collect();
-        let mut loader = Loader::new(basis);
+        let mut loader = Loader::new(basis, memory);
         if files.iter().map(|file| file.bytes).sum::<u64>() <= SMALL {
             for file in &files {
                 self.load_small(file, &mut loader).await?;

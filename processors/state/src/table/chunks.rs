@@ -27,6 +27,8 @@ enum Data {
 #[derive(Debug)]
 struct Slot {
     data: Data,
+    /// Grows from chunk to chunk, unlike ids, which are used again.
+    number: u64,
     /// Bytes of records that are not dead.
     live: usize,
     /// Those of them that are removals: once sealed they say nothing to the table.
@@ -61,12 +63,21 @@ pub(super) struct Chunks {
     /// How far the first of `sparse` has been emptied.
     pub(super) cursor: u32,
     bytes: usize,
+    /// Chunks ever opened.
+    opened: u64,
+    /// Bytes of records ever written to dirty chunks.
+    written: u64,
 }
 
 impl Chunks {
     /// Bytes of memory held.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of records ever written because entries changed.
+    pub(super) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Bytes of memory of what changed since the last freeze.
@@ -140,22 +151,28 @@ impl Chunks {
         };
         let slot = self.slot_mut(id);
         slot.live += size;
+        let Data::Owned(chunk) = &mut slot.data else { unreachable!("open chunks are owned") };
+        let at = At { chunk: id, offset: chunk.push(record, room) };
         if record.flags & REMOVED != 0 {
             slot.removals += size;
         }
-        let Data::Owned(chunk) = &mut slot.data else { unreachable!("open chunks are owned") };
-        At { chunk: id, offset: chunk.push(record, room) }
+        if dirty {
+            self.written += size as u64;
+        }
+        at
     }
 
     fn open(&mut self, dirty: bool, size: usize) -> u32 {
         let capacity = (self.bytes / 4).clamp(FIRST_CHUNK, CHUNK).max(size);
         let slot = Slot {
             data: Data::Owned(Chunk::with_capacity(capacity)),
+            number: self.opened,
             live: 0,
             removals: 0,
             dirty,
             sparse: false,
         };
+        self.opened += 1;
         self.bytes += slot.chunk().capacity();
         let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -196,7 +213,6 @@ impl Chunks {
         }
         let slot = self.slot_mut(id);
         if slot.live == 0 {
-            self.open_clean.take_if(|open| *open == id);
             self.release(id);
         } else if !slot.sparse && slot.live * 2 < slot.chunk().len() {
             slot.sparse = true;
@@ -206,6 +222,7 @@ impl Chunks {
 
     /// Gives up a chunk whose records are all dead or were moved.
     pub(super) fn release(&mut self, id: u32) {
+        self.open_clean.take_if(|open| *open == id);
         let slot = self.slots[id as usize].take().expect("released once");
         self.bytes -= slot.chunk().capacity();
         self.free.push(id);
@@ -225,13 +242,15 @@ impl Chunks {
         self.sparse.front().copied()
     }
 
-    /// The clean chunk that was written longest ago.
-    pub(super) fn oldest_clean(&self) -> Option<u32> {
-        let clean = |(id, slot): (usize, &Option<Slot>)| {
-            let id = u32::try_from(id).expect("chunks are numbered so");
-            slot.as_ref().is_some_and(|slot| !slot.dirty).then_some(id)
-        };
-        self.slots.iter().enumerate().find_map(clean)
+    /// The clean chunks, those written longest ago first.
+    pub(super) fn clean_by_age(&self) -> Vec<u32> {
+        let clean = self.slots.iter().zip(0_u32..).filter_map(|(slot, id)| {
+            let slot = slot.as_ref().filter(|slot| !slot.dirty)?;
+            Some((slot.number, id))
+        });
+        let mut clean: Vec<_> = clean.collect();
+        clean.sort_unstable();
+        clean.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Seals the dirty chunks and returns them, in order.

@@ -3,15 +3,16 @@
 use super::Table;
 use super::chunk::{FRESH, REMOVED, Record};
 use super::chunks::At;
+use super::local_store::Unspilled;
 use super::namespace::Namespace;
 use crate::{Key, KeyGroups, StateError};
 
 /// Where the entry of a key is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Found {
     Memory(At),
-    /// It was in the local store; it is not any more, and must be stored anew or be removed.
-    Unspilled,
+    /// It was on disk; it is not any more, and must be stored anew or be removed.
+    Unspilled(Unspilled),
     Nowhere,
 }
 
@@ -21,7 +22,7 @@ impl Table {
         let mut record = Record { namespace, group: key.group, flags: 0, key: key.bytes, value };
         match found {
             Found::Nowhere if value.is_empty() => {}
-            _ if value.is_empty() => self.erase(&record, key.hash, found),
+            found if value.is_empty() => self.erase(&record, key.hash, &found),
             Found::Memory(at) => {
                 if self.chunks.value(at) == value || self.chunks.replace(at, value) {
                     return;
@@ -35,34 +36,44 @@ impl Table {
                 entry.expect("the entry was found in it").moved(key.hash, at, to);
                 self.chunks.kill(at);
             }
-            Found::Unspilled | Found::Nowhere => {
-                record.flags = if matches!(found, Found::Nowhere) { FRESH } else { 0 };
+            Found::Unspilled(old) => {
+                let changed = old.value() != value;
+                let at = self.chunks.append(changed, &record, value.len());
+                self.insert(namespace, key.hash, at);
+            }
+            Found::Nowhere => {
+                record.flags = FRESH;
                 let at = self.chunks.append(true, &record, value.len());
-                self.insert(namespace, key.hash, at, self.freezes);
+                self.insert(namespace, key.hash, at);
             }
         }
     }
 
-    fn insert(&mut self, namespace: i64, hash: u64, at: At, born: u64) {
+    fn insert(&mut self, namespace: i64, hash: u64, at: At) {
+        let born = self.freezes;
         let entry = self.namespaces.entry(namespace).or_insert_with(|| Namespace::new(born));
         entry.insert(hash, at);
         self.entries += 1;
     }
 
-    fn erase(&mut self, record: &Record<'_>, hash: u64, found: Found) {
+    fn erase(&mut self, record: &Record<'_>, hash: u64, found: &Found) {
         let fresh = match found {
             Found::Memory(at) => {
-                let fresh = self.chunks.is_fresh(at);
-                self.forget(record.namespace, hash, at);
+                let fresh = self.chunks.is_fresh(*at);
+                self.forget(record.namespace, hash, *at);
                 fresh
             }
-            Found::Unspilled | Found::Nowhere => false,
+            Found::Unspilled(_) | Found::Nowhere => false,
         };
-        if self.namespaces.get(&record.namespace).is_some_and(Namespace::is_empty) {
-            self.namespaces.remove(&record.namespace);
-        }
+        self.forget_if_empty(record.namespace);
         if !fresh {
             self.chunks.append(true, &Record { flags: REMOVED, ..*record }, 0);
+        }
+    }
+
+    fn forget_if_empty(&mut self, namespace: i64) {
+        if self.namespaces.get(&namespace).is_some_and(Namespace::is_empty) {
+            self.namespaces.remove(&namespace);
         }
     }
 
@@ -81,6 +92,7 @@ impl Table {
         key: Key<'_>,
         value: &[u8],
     ) -> Result<(), StateError> {
+        self.take_from_disk(namespace, key)?;
         let record = Record { namespace, group: key.group, flags: 0, key: key.bytes, value };
         let at = self.chunks.append(false, &record, value.len());
         let entry = self.namespaces.entry(namespace).or_insert_with(|| Namespace::new(0));
@@ -100,12 +112,13 @@ impl Table {
     /// Takes a removal over from a checkpoint.
     pub(crate) fn load_removal(&mut self, namespace: i64, key: Key<'_>) -> Result<(), StateError> {
         let Some(entry) = self.namespaces.get(&namespace) else { return Ok(()) };
-        if let Some(at) = entry.find(&self.chunks, key) {
-            self.forget(namespace, key.hash, at);
+        match entry.find(&self.chunks, key) {
+            Some(at) => self.forget(namespace, key.hash, at),
+            None => {
+                self.take_from_disk(namespace, key)?;
+            }
         }
-        if self.namespaces.get(&namespace).is_some_and(Namespace::is_empty) {
-            self.namespaces.remove(&namespace);
-        }
+        self.forget_if_empty(namespace);
         Ok(())
     }
 
@@ -115,7 +128,12 @@ impl Table {
         namespace: i64,
         key_groups: KeyGroups,
     ) -> Result<(), StateError> {
-        let Some(entry) = self.namespaces.get_mut(&namespace) else { return Ok(()) };
+        if !self.namespaces.contains_key(&namespace) {
+            return Ok(());
+        }
+        let on_disk = self.drop_on_disk(namespace, key_groups)?;
+        let entry = self.namespaces.get_mut(&namespace).expect("looked up above");
+        entry.spilled -= on_disk;
         let mut dropped = Vec::new();
         entry.index.retain(|place| {
             let record = self.chunks.chunk(place.at.chunk).record(place.at.offset);
@@ -125,11 +143,9 @@ impl Table {
             }
             !gone
         });
-        if entry.is_empty() {
-            self.namespaces.remove(&namespace);
-        }
         self.entries -= dropped.len();
         dropped.into_iter().for_each(|at| self.chunks.kill(at));
+        self.forget_if_empty(namespace);
         Ok(())
     }
 }

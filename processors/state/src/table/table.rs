@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use super::chunks::{At, Chunks};
 use super::frozen::Frozen;
+use super::local_store::Unspilled;
+use super::memory::StateMemory;
 use super::namespace::Namespace;
+use super::spill::Spilled;
 use super::store::Found;
-use crate::{Key, KeyGroup, StateError};
+use crate::{Key, KeyGroup, KeyGroups, StateError};
 
 /// Bytes of memory of an entry in the index, on average over its growth.
 const INDEX_ENTRY: usize = 28;
@@ -34,6 +37,11 @@ pub struct Table {
     scratch: Vec<u8>,
     /// The record that is being moved.
     pub(super) moving: Vec<u8>,
+    pub(super) memory: StateMemory,
+    /// The part that is on disk, once there is one.
+    pub(super) spilled: Option<Spilled>,
+    /// The entry on disk that was looked at last.
+    looked_at: Option<Unspilled>,
 }
 
 impl Default for Table {
@@ -43,8 +51,13 @@ impl Default for Table {
 }
 
 impl Table {
-    /// An empty table in memory.
+    /// An empty table that stays in memory.
     pub fn new(name: impl Into<String>) -> Self {
+        Self::with_memory(name, StateMemory::unlimited())
+    }
+
+    /// An empty table of an instance whose tables share `memory`.
+    pub fn with_memory(name: impl Into<String>, memory: StateMemory) -> Self {
         Self {
             name: name.into(),
             namespaces: BTreeMap::new(),
@@ -54,6 +67,9 @@ impl Table {
             entries: 0,
             scratch: Vec::new(),
             moving: Vec::new(),
+            memory,
+            spilled: None,
+            looked_at: None,
         }
     }
 
@@ -64,7 +80,24 @@ impl Table {
 
     /// The value, or `None`.
     pub fn get(&mut self, namespace: i64, key: Key<'_>) -> Result<Option<&[u8]>, StateError> {
-        Ok(self.find(namespace, key).map(|at| self.chunks.value(at)))
+        if let Some(at) = self.find(namespace, key) {
+            return Ok(Some(self.chunks.value(at)));
+        }
+        self.looked_at = self.look_on_disk(namespace, key)?;
+        Ok(self.looked_at.as_ref().map(Unspilled::value))
+    }
+
+    /// Where the entry is that is about to change; one on disk is taken from there.
+    #[inline]
+    fn locate(&mut self, namespace: i64, key: Key<'_>) -> Result<Found, StateError> {
+        if let Some(at) = self.find(namespace, key) {
+            return Ok(Found::Memory(at));
+        }
+        if self.spilled.is_none() {
+            return Ok(Found::Nowhere);
+        }
+        let found = self.take_from_disk(namespace, key)?;
+        Ok(found.map_or(Found::Nowhere, Found::Unspilled))
     }
 
     #[inline]
@@ -74,7 +107,7 @@ impl Table {
 
     /// Replaces the value; an empty one removes it.
     pub fn put(&mut self, namespace: i64, key: Key<'_>, value: &[u8]) -> Result<(), StateError> {
-        let found = self.find(namespace, key).map_or(Found::Nowhere, Found::Memory);
+        let found = self.locate(namespace, key)?;
         self.store(namespace, key, found, value);
         self.tidy();
         Ok(())
@@ -90,13 +123,12 @@ impl Table {
     ) -> Result<R, StateError> {
         let mut value = std::mem::take(&mut self.scratch);
         value.clear();
-        let found = match self.find(namespace, key) {
-            Some(at) => {
-                value.extend_from_slice(self.chunks.value(at));
-                Found::Memory(at)
-            }
-            None => Found::Nowhere,
-        };
+        let found = self.locate(namespace, key)?;
+        match &found {
+            Found::Memory(at) => value.extend_from_slice(self.chunks.value(*at)),
+            Found::Unspilled(old) => value.extend_from_slice(old.value()),
+            Found::Nowhere => {}
+        }
         let result = change(&mut value);
         self.store(namespace, key, found, &value);
         if value.capacity() <= SCRATCH {
@@ -138,6 +170,16 @@ impl Table {
         });
         let mut sorted: Vec<_> = records.collect();
         sorted.sort_unstable_by_key(|record| record.key);
+        let mut sorted = sorted.into_iter().peekable();
+        if let (Some(spilled), 1..) = (&self.spilled, entries.spilled) {
+            for entry in spilled.scan(namespace) {
+                let (key, old) = entry?;
+                while let Some(record) = sorted.next_if(|record| record.key < key.as_slice()) {
+                    visit(record.group, record.key, record.value);
+                }
+                visit(old.group(), &key, old.value());
+            }
+        }
         for record in sorted {
             visit(record.group, record.key, record.value);
         }
@@ -150,6 +192,9 @@ impl Table {
         self.entries -= entries.index.len();
         for place in &entries.index {
             self.chunks.kill(place.at);
+        }
+        if entries.spilled > 0 {
+            self.drop_on_disk(namespace, KeyGroups::ALL)?;
         }
         if entries.born < self.freezes {
             self.dropped.push(namespace);
@@ -175,8 +220,19 @@ impl Table {
         self.chunks.dirty_bytes()
     }
 
-    /// Number of entries.
+    /// Number of entries, in memory and on disk.
     pub fn entries(&self) -> usize {
-        self.entries
+        self.entries + self.spilled_entries()
+    }
+
+    /// Number of entries on disk.
+    pub fn spilled_entries(&self) -> usize {
+        self.spilled.as_ref().map_or(0, |spilled| spilled.entries)
+    }
+
+    /// Bytes of keys and values ever written because entries changed beyond their room: how fast
+    /// the table grows or is replaced.
+    pub fn written_bytes(&self) -> u64 {
+        self.chunks.written()
     }
 }

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::{Frozen, Table};
 use crate::{Key, KeyGroup, KeyGroups};
 
-type Model = BTreeMap<i64, BTreeMap<Vec<u8>, Vec<u8>>>;
+pub(super) type Model = BTreeMap<i64, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 #[derive(Debug, Clone)]
-enum Op {
+pub(super) enum Op {
     Put(i64, u8, Vec<u8>),
     Append(i64, u8, Vec<u8>),
     Remove(i64, u8),
@@ -20,7 +20,7 @@ enum Op {
     Written,
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub(super) fn op() -> impl Strategy<Value = Op> {
     let value = || {
         prop_oneof![
             4 => prop::collection::vec(any::<u8>(), 1..60),
@@ -42,7 +42,7 @@ fn group(key: &[u8]) -> KeyGroup {
     KeyGroup(u16::from(key[0]) % 3)
 }
 
-fn apply(op: &Op, table: &mut Table, model: &mut Model) {
+pub(super) fn apply(op: &Op, table: &mut Table, model: &mut Model) {
     match op {
         Op::Put(namespace, key, value) => {
             let key = [*key];
@@ -73,7 +73,7 @@ fn apply(op: &Op, table: &mut Table, model: &mut Model) {
     }
 }
 
-fn contents(table: &mut Table) -> Model {
+pub(super) fn contents(table: &mut Table) -> Model {
     let mut all = Model::new();
     for namespace in table.namespaces(i64::MIN, i64::MAX).unwrap() {
         let entries = all.entry(namespace).or_default();
@@ -90,7 +90,7 @@ fn contents(table: &mut Table) -> Model {
     all
 }
 
-fn restore(frozen: &Frozen, table: &mut Table) {
+pub(super) fn restore(frozen: &Frozen, table: &mut Table) {
     frozen.dropped().iter().for_each(|n| table.load_drop(*n, KeyGroups::ALL).unwrap());
     for change in frozen.changes() {
         let key = Key::within(change.group, change.key);
