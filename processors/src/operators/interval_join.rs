@@ -8,7 +8,7 @@ use millrace_plan::{IntervalJoinNode, JoinKind};
 use millrace_state::{Key, RowCodec, Rows, Table};
 
 use super::columns::{micros, require_time};
-use super::interval_state::IntervalState;
+use super::interval_state::{IntervalState, Place};
 use super::join_output::{JoinOutput, PAIRS, require_same_types};
 use super::keys::{Keys, codec_of_all};
 use crate::{
@@ -68,7 +68,7 @@ struct Found {
     rows: Vec<u32>,
     partners: Rows,
     /// Where the partners are, to be marked; without those that are marked.
-    places: Vec<Option<(Micros, usize)>>,
+    places: Vec<Option<Place>>,
 }
 
 impl IntervalJoinOperator {
@@ -126,11 +126,11 @@ impl IntervalJoinOperator {
             let [left, right] = &mut self.sides;
             let (own, other) = if port == 0 { (left, right) } else { (right, left) };
             let key = Key::new(own.keys.get(row));
-            other.state.find(key, own.state.partners(times[row]), |namespace, entry| {
+            other.state.find(key, own.state.partners(times[row]), |place, entry| {
                 found.rows.push(number);
                 found.partners.push(entry.row);
                 // Also by inner joins, which do not ask: the next version of the query may be outer.
-                found.places.push((!entry.marked).then_some((namespace, entry.at)));
+                found.places.push((!entry.marked).then_some(place));
             })?;
             if found.rows.len() >= PAIRS {
                 self.send_pairs(port, batch, &mut found, &mut matched, out)?;
@@ -165,8 +165,8 @@ impl IntervalJoinOperator {
                 continue;
             }
             matched[row as usize] = true;
-            if let Some((namespace, at)) = place {
-                other.state.mark(namespace, Key::new(own.keys.get(row as usize)), at)?;
+            if let Some(place) = place {
+                other.state.mark(Key::new(own.keys.get(row as usize)), place)?;
             }
         }
         Ok(())

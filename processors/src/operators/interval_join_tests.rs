@@ -206,6 +206,22 @@ fn pairs_are_sent_at_once_and_lonely_rows_when_it_is_certain() {
 }
 
 #[test]
+fn a_key_with_many_rows_keeps_them_in_order() {
+    let form = Form { kind: JoinKind::Full, lower: 0, upper: 4, filtered: false };
+    let mut operator = form.operator(HashMap::new(), NO_WATERMARK);
+    let many: Vec<Row> = (0..1_000).map(|value| (Some(1), value, Some(2))).collect();
+    for some in many.chunks(7) {
+        assert!(push(&mut operator, 0, batch(some)).is_empty());
+    }
+    let mut operator = form.operator(checkpoint(&mut operator), NO_WATERMARK);
+    let made = push(&mut operator, 1, batch(&[(Some(1), 7, Some(3)), (Some(1), 8, Some(1))]));
+    let expected: Vec<String> =
+        (0..1_000).map(|value| format!("+I 1 {value} 100000 1 7 150000")).collect();
+    assert_eq!(made, expected);
+    assert_eq!(advance(&mut operator, END_OF_TIME), ["+I null null null 1 8 50000"]);
+}
+
+#[test]
 fn a_row_before_the_watermark_is_joined_while_its_partners_are_kept() {
     let form = Form { kind: JoinKind::Full, lower: 0, upper: 4, filtered: false };
     let mut operator = form.operator(HashMap::new(), NO_WATERMARK);

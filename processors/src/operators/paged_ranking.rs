@@ -15,7 +15,7 @@ use super::ranking::{self, entries, halve, insert, remove};
 use crate::{JobError, Micros};
 
 /// Rows after which a page is halved.
-const PAGE_ROWS: usize = 256;
+const PAGE_ROWS: usize = 128;
 
 const DIRECTORY: Micros = 0;
 const PAGES: Micros = 1;
