@@ -51,7 +51,7 @@ impl Linear {
 }
 
 /// What `condition` says of two event times, one of each side: (left, right, bounds on
-/// `right − left`). `time` tells which columns are event times; those of the right begin at `right`.
+/// `right − left`). `time` tells which columns are event times; the right's begin at `right`.
 pub(crate) fn bounds(
     condition: &Expression,
     right: usize,

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 
+use super::expression::{Expression, used};
 use crate::sql::event_time_type;
 use crate::{AggregateCall, Exchange, JobPlan, JoinKind, Node, NodeKind, Windows};
 
@@ -59,12 +60,8 @@ fn output(node: &Node, inputs: &[&SchemaRef]) -> Result<Option<Vec<DataType>>, S
     Ok(Some(match &node.kind {
         NodeKind::Source(_) | NodeKind::Unnest(_) => return Ok(None),
         NodeKind::Project(project) => {
-            let kind = |e: &super::expression::Expression| {
-                super::expression::used(e).iter().try_for_each(|c| within(&[*c], inputs[0]))?;
-                e.data_type(inputs[0]).map_err(|error| error.to_string())
-            };
-            project.filter.iter().try_for_each(|filter| kind(filter).map(|_| ()))?;
-            project.columns.iter().map(kind).collect::<Result<_, _>>()?
+            project.filter.iter().try_for_each(|e| of_expression(e, inputs[0]).map(|_| ()))?;
+            project.columns.iter().map(|e| of_expression(e, inputs[0])).collect::<Result<_, _>>()?
         }
         NodeKind::Union => {
             if inputs.iter().any(|input| of(input) != of(inputs[0])) {
@@ -104,11 +101,8 @@ fn output(node: &Node, inputs: &[&SchemaRef]) -> Result<Option<Vec<DataType>>, S
             within(&top.partition, inputs[0])?;
             times(top.window.iter().flat_map(|(start, end)| [*start, *end]), inputs[0])?;
             let mut types = of(inputs[0]);
-            types.extend(
-                top.number
-                    .then(|| node.schema.fields().last().map(|f| f.data_type().clone()))
-                    .flatten(),
-            );
+            let last = node.schema.fields().last().filter(|_| top.number);
+            types.extend(last.map(|field| field.data_type().clone()));
             types
         }
         NodeKind::Deduplicate(rows) => {
@@ -125,6 +119,11 @@ fn output(node: &Node, inputs: &[&SchemaRef]) -> Result<Option<Vec<DataType>>, S
             of(inputs[0])
         }
     }))
+}
+
+fn of_expression(expression: &Expression, schema: &SchemaRef) -> Result<DataType, String> {
+    used(expression).iter().try_for_each(|column| within(&[*column], schema))?;
+    expression.data_type(schema).map_err(|error| error.to_string())
 }
 
 fn of_columns(columns: &[usize], schema: &SchemaRef) -> Result<Vec<DataType>, String> {

@@ -13,7 +13,7 @@ use super::operators::appended;
 use super::relation::{Pending, Rel, added_column};
 use crate::{Changes, DeduplicateNode, Input, NodeId, NodeKind, SortColumn, SqlError, TopNNode};
 
-/// Rows to be numbered, of which those numbered `from..=to` are kept. Columns are those of the base.
+/// Rows to be numbered, of which those numbered `from..=to` are kept. Columns are the base's.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingRank {
     partition: Vec<usize>,

@@ -10,8 +10,8 @@ use super::rank::PendingRank;
 use crate::sql::{WINDOW_COLUMNS, event_time_type};
 use crate::{AssignWindowsNode, NodeId, NodeKind, SqlError, WindowKind};
 
-/// The rows of `base`, of which those that pass `filter` become `columns`. Both are expressions over
-/// the columns of `base`, followed by those that `pending` adds.
+/// The rows of `base`, of which those that pass `filter` become `columns`. Both are expressions
+/// over the columns of `base`, followed by those that `pending` adds.
 #[derive(Debug, Clone)]
 pub(crate) struct Rel {
     pub(crate) base: NodeId,
