@@ -227,6 +227,13 @@ fn a_union_keeps_event_time() {
 }
 
 #[test]
+fn lists_are_unnested() {
+    let sql = "INSERT INTO out SELECT id, tag FROM tagged CROSS JOIN UNNEST(tags) AS x (tag) \
+               WHERE tag <> ''";
+    assert_snapshot!(text(sql, &catalog()));
+}
+
+#[test]
 fn inserts_share_their_source_and_views() {
     let sql = format!(
         "CREATE TEMPORARY VIEW counts AS SELECT bidder, COUNT(*) AS n, window_start, window_end FROM \
