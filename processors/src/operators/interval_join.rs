@@ -28,9 +28,9 @@ const SWEEPS: Micros = 4;
 /// at once; then it is kept until the watermark says that no partner can come. A row that an outer
 /// join keeps is sent by itself when that is certain.
 ///
-/// Rows before the watermark are joined as far as their partners are kept (as in Flink), and kept if
-/// partners may come; one that does neither is late. The watermark of the output is held back by
-/// what the rows sent may be behind: by the bounds, and for outer joins by the pace of sweeps.
+/// Rows before the watermark are joined as far as their partners are kept (as in Flink), and kept
+/// if partners may come; one that does neither is late. The watermark of the output is held back
+/// by what the rows sent may be behind: by the bounds, and for outer joins by the pace of sweeps.
 pub(crate) struct IntervalJoinOperator {
     sides: [Side; 2],
     output: JoinOutput,
@@ -129,7 +129,8 @@ impl IntervalJoinOperator {
             other.state.find(key, own.state.partners(times[row]), |place, entry| {
                 found.rows.push(number);
                 found.partners.push(entry.row);
-                // Also by inner joins, which do not ask: the next version of the query may be outer.
+                // Also by inner joins, which do not ask: the next version of the query may be
+                // outer.
                 found.places.push((!entry.marked).then_some(place));
             })?;
             if found.rows.len() >= PAIRS {

@@ -137,8 +137,8 @@ fn form() -> impl Strategy<Value = Form> {
 }
 
 proptest! {
-    /// Rows come at or after the watermark, so what comes out is what a batch would give; and no row
-    /// comes out before the watermark that was sent on.
+    /// Rows come at or after the watermark, so what comes out is what a batch would give; and no
+    /// row comes out before the watermark that was sent on.
     #[test]
     fn equals_a_nested_loop(form in form(), steps in steps()) {
         let mut running = form.operator(HashMap::new(), NO_WATERMARK);

@@ -8,11 +8,11 @@ use crate::{JobError, Micros};
 ///
 /// # Format
 ///
-/// The namespace is the start of a stretch of time of `width`. The key is the join key and the number
-/// of a part (4 bytes, big-endian), the value is entries back to back, in order of arrival: whether
-/// the row has been in a pair or sent by itself (1 byte), its time (8), the length of the row (4), the
-/// row; little-endian. The part with the greatest number is the open one, to which entries are
-/// added; it begins with the number of parts before it (4).
+/// The namespace is the start of a stretch of time of `width`. The key is the join key and the
+/// number of a part (4 bytes, big-endian), the value is entries back to back, in order of arrival:
+/// whether the row has been in a pair or sent by itself (1 byte), its time (8), the length of the
+/// row (4), the row; little-endian. The part with the greatest number is the open one, to which
+/// entries are added; it begins with the number of parts before it (4).
 pub(crate) struct IntervalState {
     pub(crate) table: Table,
     part_key: Vec<u8>,

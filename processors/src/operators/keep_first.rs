@@ -19,8 +19,9 @@ use crate::{Batch, JobError, Micros, Operator, OperatorContext, Output};
 ///
 /// A row waits until the watermark W is at its time: then no earlier row can come, and one of the
 /// same time would come after it. Rows before W are late, as are rows without a time. State: the
-/// keys whose row was sent (`sent`); of others the earliest row (`waiting`). The times at which rows
-/// are due are in memory, and found again from `waiting`, which is as small as the watermark's delay.
+/// keys whose row was sent (`sent`); of others the earliest row (`waiting`). The times at which
+/// rows are due are in memory, and found again from `waiting`, which is as small as the
+/// watermark's delay.
 pub(crate) struct KeepFirstOperator {
     keys: Keys,
     time: usize,

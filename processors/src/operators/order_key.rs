@@ -6,9 +6,10 @@
 //! value; descending columns have the bits of the value inverted.
 //!
 //! - integers, dates, times, timestamps, durations: 8 bytes big-endian, the sign bit inverted;
-//! - unsigned 64-bit integers: 8 bytes big-endian; decimals: 16 bytes as integers; booleans: 1 byte;
-//! - floats: 8 bytes; negative ones with all bits inverted, others with the sign bit inverted; there
-//!   is one zero and one NaN, greater than all;
+//! - unsigned 64-bit integers: 8 bytes big-endian; decimals: 16 bytes as integers; booleans: 1
+//!   byte;
+//! - floats: 8 bytes; negative ones with all bits inverted, others with the sign bit inverted;
+//!   there is one zero and one NaN, greater than all;
 //! - strings and binaries: each byte 0 followed by 255, and 0 0 at the end.
 //!
 //! The keys are part of state, so this format must not change.

@@ -1,11 +1,12 @@
-//! Rankings that keep all rows, in pages, so that a change costs little however many rows there are.
+//! Rankings that keep all rows, in pages: a change costs little however many there are.
 //!
 //! # Format
 //!
 //! Namespace 0, by partition: the directory. The number of the next page (4 bytes), then for each
 //! page in order: its number (4), the length of its fence (4), the fence. Little-endian.
 //!
-//! Namespace 1, by partition and number of the page: the rows of a page, as in [`ranking`](super::ranking).
+//! Namespace 1, by partition and number of the page: the rows of a page, as in
+//! [`ranking`](super::ranking).
 //!
 //! A fence is an order key that is not above those of its page nor below those of the pages before.
 

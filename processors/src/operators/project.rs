@@ -15,10 +15,11 @@ use crate::{Batch, JobError, Operator, OperatorContext, Output, RowKind};
 
 /// Runs a [`ProjectNode`].
 ///
-/// A filter over a changelog judges each row by itself, and an update of which only one half passes
-/// becomes the insert or the delete that it amounts to. Where replaced rows are not sent (upsert), a
-/// row that no longer passes is a delete, whether or not it passed before: a delete of nothing is
-/// nothing. Such a delete carries the columns computed from the *new* row; its key is right.
+/// A filter over a changelog judges each row by itself, and an update of which only one half
+/// passes becomes the insert or the delete that it amounts to. Where replaced rows are not sent
+/// (upsert), a row that no longer passes is a delete, whether or not it passed before: a delete of
+/// nothing is nothing. Such a delete carries the columns computed from the *new* row; its key is
+/// right.
 pub(crate) struct ProjectOperator {
     name: String,
     filter: Option<Arc<dyn PhysicalExpr>>,

@@ -2,9 +2,9 @@
 //!
 //! # Format
 //!
-//! Nothing, when there are no rows; else the number of rows and the place of the last one (where its
-//! entry begins), 4 bytes each, then the entries, best first: length of the order key, length of the
-//! row (4 bytes each), order key, row. All lengths are little-endian.
+//! Nothing, when there are no rows; else the number of rows and the place of the last one (where
+//! its entry begins), 4 bytes each, then the entries, best first: length of the order key, length
+//! of the row (4 bytes each), order key, row. All lengths are little-endian.
 //!
 //! The place of the last row lets a row that is worse than all be rejected by one comparison.
 

@@ -13,7 +13,8 @@ const CHUNK_BYTES: usize = 4_096;
 /// A log per (instant, key group).
 ///
 /// Its table holds chunks: the key is the key group and the chunk's number, the value is entries
-/// back to back. What is in memory (the last chunk of each log) is found again by reading the table.
+/// back to back. What is in memory (the last chunk of each log) is found again by reading the
+/// table.
 pub(crate) struct RowLog {
     table: Table,
     last: BTreeMap<Micros, Vec<Tail>>,

@@ -15,7 +15,8 @@ use crate::{Batch, JobError, Operator, OperatorContext, Output};
 /// Runs a [`TopNNode`] without a window. Changes are sent once per batch.
 ///
 /// When rows are identified by partition (and number), a number's row is replaced. When they are
-/// identified by what they hold, those that left the ranking are deleted, then the new ones inserted.
+/// identified by what they hold, those that left the ranking are deleted, then the new ones
+/// inserted.
 pub(crate) struct TopNOperator {
     input: RankedInput,
     output: RankedOutput,

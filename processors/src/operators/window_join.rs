@@ -20,8 +20,9 @@ const JOINED_BYTES: usize = 1 << 20;
 
 /// Runs a [`WindowJoinNode`].
 ///
-/// State: a [`RowLog`] for each side at the end of each window. Rows are put there without looking at
-/// other rows; when the window closes, the logs of a key group are matched and only then decoded.
+/// State: a [`RowLog`] for each side at the end of each window. Rows are put there without looking
+/// at other rows; when the window closes, the logs of a key group are matched and only then
+/// decoded.
 pub(crate) struct WindowJoinOperator {
     sides: [Side; 2],
     output: JoinOutput,
