@@ -38,12 +38,12 @@ impl CheckpointStore {
 
     /// Full path of what a manifest names `relative`.
     pub fn path(&self, relative: &str) -> Path {
-        Path::from_iter(self.prefix.parts().chain(Path::from(relative).parts()))
+        self.prefix.parts().chain(Path::from(relative).parts()).collect()
     }
 
     /// Name below the prefix of what lies at `path`.
     pub(super) fn relative(&self, path: &Path) -> Option<String> {
-        Some(Path::from_iter(path.prefix_match(&self.prefix)?).to_string())
+        Some(path.prefix_match(&self.prefix)?.collect::<Path>().to_string())
     }
 
     /// The newest complete checkpoint, if there is one. Whoever wants to go on from it claims.

@@ -8,16 +8,12 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use super::{Basis, StateTables};
-use crate::{CheckpointStore, Key, KeyGroup, KeyGroups, StateFile, StateMemory, Table};
+use crate::{CheckpointStore, Key, KeyGroup, KeyGroups, StateFile, Table};
 
 type Contents = BTreeMap<(String, i64, Vec<u8>), Vec<u8>>;
 
 fn store() -> CheckpointStore {
     CheckpointStore::new(Arc::new(InMemory::new()), Path::from("jobs/j"))
-}
-
-fn memory() -> StateMemory {
-    StateMemory::unlimited()
 }
 
 fn contents<'a>(tables: impl IntoIterator<Item = (&'a String, &'a mut Table)>) -> Contents {
@@ -99,8 +95,7 @@ async fn a_chain_of_files_makes_the_tables_again_small_or_large_merged_or_not() 
         assert_eq!(files.len(), 6);
         let expected = instance.contents();
         for basis in [Basis::Changes, Basis::Everything] {
-            let mut tables =
-                store.read_state_files(&files, KeyGroups::ALL, basis, &memory()).await.unwrap();
+            let mut tables = store.read_state_files(&files, KeyGroups::ALL, basis).await.unwrap();
             assert_eq!(restored(&mut tables), expected);
             let changed = tables.values_mut().any(|table| !table.freeze().is_empty());
             assert_eq!(changed, basis == Basis::Everything);
@@ -112,8 +107,7 @@ async fn a_chain_of_files_makes_the_tables_again_small_or_large_merged_or_not() 
         instance.change(6);
         files.extend(instance.write(&store, "state/a-6").await);
         let basis = Basis::Changes;
-        let mut tables =
-            store.read_state_files(&files, KeyGroups::ALL, basis, &memory()).await.unwrap();
+        let mut tables = store.read_state_files(&files, KeyGroups::ALL, basis).await.unwrap();
         assert_eq!(restored(&mut tables), instance.contents());
         assert_eq!(instance.write(&store, "state/none").await, None);
     }
@@ -134,8 +128,7 @@ async fn other_instances_take_their_share_of_each_file() {
     let mut found = Contents::new();
     for instance in 0..3 {
         let share = KeyGroups::share(instance, 3);
-        let mut tables =
-            store.read_state_files(&files, share, Basis::Changes, &memory()).await.unwrap();
+        let mut tables = store.read_state_files(&files, share, Basis::Changes).await.unwrap();
         for ((table, namespace, key), value) in restored(&mut tables) {
             assert!(share.contains(Key::new(&key).group));
             assert_eq!(found.insert((table, namespace, key), value), None);
@@ -146,7 +139,6 @@ async fn other_instances_take_their_share_of_each_file() {
 
 #[tokio::test]
 async fn damaged_and_foreign_files_are_refused() {
-    let memory = memory();
     let store = store();
     let mut instance = Instance::new(KeyGroups::ALL, 2_000);
     instance.change(0);
@@ -155,15 +147,11 @@ async fn damaged_and_foreign_files_are_refused() {
     let bytes = store.store().get(&path).await.unwrap().bytes().await.unwrap();
     for length in [0, 10, 1_000, bytes.len() / 2, bytes.len() - 20] {
         store.store().put(&path, bytes.slice(..length).into()).await.unwrap();
-        let read = store.read_state_files(
-            std::slice::from_ref(&file),
-            KeyGroups::ALL,
-            Basis::Changes,
-            &memory,
-        );
+        let read =
+            store.read_state_files(std::slice::from_ref(&file), KeyGroups::ALL, Basis::Changes);
         assert!(read.await.is_err(), "{length} bytes");
     }
     store.store().delete(&path).await.unwrap();
-    let read = store.read_state_files(&[file], KeyGroups::ALL, Basis::Changes, &memory).await;
+    let read = store.read_state_files(&[file], KeyGroups::ALL, Basis::Changes).await;
     assert!(read.unwrap_err().to_string().contains("state/f"));
 }

@@ -53,6 +53,18 @@ impl Reading {
         }
     }
 
+    /// The file has ended.
+    pub(super) fn end(mut self) -> Result<(), StateError> {
+        if self.tables.is_none() {
+            return Err(self.damaged("has no schema"));
+        }
+        self.decoder.finish().map_err(|e| self.damaged(e))?;
+        if self.missing > 0 {
+            return Err(self.damaged(format_args!("lacks {} rows", self.missing)));
+        }
+        Ok(())
+    }
+
     fn damaged(&self, why: impl std::fmt::Display) -> StateError {
         StateError::Damaged(format!("{}: {why}", self.path))
     }
@@ -76,18 +88,6 @@ impl Loader {
                 let mut tables: Vec<_> = self.tables.iter_mut().collect();
                 spill_if_needed(&self.memory, &mut tables)?;
             }
-        }
-        Ok(())
-    }
-
-    /// The file has ended.
-    pub(super) fn end(&mut self, mut file: Reading) -> Result<(), StateError> {
-        if file.tables.is_none() {
-            return Err(file.damaged("has no schema"));
-        }
-        file.decoder.finish().map_err(|e| file.damaged(e))?;
-        if file.missing > 0 {
-            return Err(file.damaged(format_args!("lacks {} rows", file.missing)));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Rewriting a chain of files as one.
 
-use crate::{CheckpointStore, KeyGroups, StateError, StateFile, StateMemory};
+use crate::{CheckpointStore, KeyGroups, StateError, StateFile};
 
 use super::load::Basis;
 
@@ -32,8 +32,7 @@ impl CheckpointStore {
             start: files.iter().map(|file| file.key_groups.start).min().unwrap_or(0),
             end: files.iter().map(|file| file.key_groups.end).max().unwrap_or(0),
         };
-        let memory = StateMemory::unlimited();
-        let tables = self.read_state_files(files, key_groups, Basis::Everything, &memory).await?;
+        let tables = self.read_state_files(files, key_groups, Basis::Everything).await?;
         let mut tables: Vec<_> = tables.into_iter().collect();
         tables.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
         let frozen = tables.into_iter().map(|((operator, name), mut table)| {

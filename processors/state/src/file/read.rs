@@ -22,8 +22,19 @@ enum Piece {
 
 impl CheckpointStore {
     /// The tables that a chain of files makes, applied in the given order, as far as they are of
-    /// `key_groups`. They share `memory`. They share `memory`, with which nothing else may have been made.
+    /// `key_groups`. They stay in memory.
     pub async fn read_state_files(
+        &self,
+        files: &[StateFile],
+        key_groups: KeyGroups,
+        basis: Basis,
+    ) -> Result<StateTables, StateError> {
+        let memory = StateMemory::unlimited();
+        self.read_state_files_within(files, key_groups, basis, &memory).await
+    }
+
+    /// The same, of tables that share `memory`.
+    pub async fn read_state_files_within(
         &self,
         files: &[StateFile],
         key_groups: KeyGroups,
@@ -45,9 +56,9 @@ impl CheckpointStore {
         let (sender, pieces) = mpsc::channel(PIECES);
         let loading = spawn_blocking(move || load_all(loader, pieces));
         let fetched = self.fetch(&files, sender).await;
-        let loaded = loading.await.map_err(|e| StateError::store("reading state", e))?;
+        let result = loading.await.map_err(|e| StateError::store("reading state", e))?;
         // Whoever failed first says why: the other one only finds the channel closed.
-        let loader = loaded?;
+        let loader = result?;
         fetched?;
         Ok(loader.finish())
     }
@@ -58,7 +69,7 @@ impl CheckpointStore {
         let bytes = self.store().get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let mut reading = Reading::new(file);
         loader.take(&mut reading, bytes)?;
-        loader.end(reading)
+        reading.end()
     }
 
     async fn fetch(
@@ -90,13 +101,13 @@ fn load_all(mut loader: Loader, mut pieces: mpsc::Receiver<Piece>) -> Result<Loa
             (Piece::Bytes(_), None) => unreachable!("a file begins before its bytes"),
             (Piece::Begin(next), file) => {
                 if let Some(file) = file.replace(next) {
-                    loader.end(*file)?;
+                    file.end()?;
                 }
             }
         }
     }
     if let Some(file) = file {
-        loader.end(*file)?;
+        file.end()?;
     }
     Ok(loader)
 }

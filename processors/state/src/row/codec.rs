@@ -44,8 +44,9 @@ impl RowCodec {
             [Source { nulls: None, cells: Cells::Fixed(bytes, 8) }] => {
                 out.bytes.reserve(rows * 9);
                 for value in bytes.as_chunks::<8>().0 {
-                    let [a, b, c, d, e, f, g, h] = *value;
-                    out.bytes.extend_from_slice(&[1, a, b, c, d, e, f, g, h]);
+                    let mut cell = [1; 9];
+                    cell[1..].copy_from_slice(value);
+                    out.bytes.extend_from_slice(&cell);
                     out.ends.push(out.bytes.len());
                 }
             }
@@ -60,7 +61,9 @@ impl RowCodec {
             _ => {
                 out.bytes.reserve(rows * sources.len() * 9);
                 for row in 0..rows {
-                    sources.iter().for_each(|source| source.write(row, &mut out.bytes));
+                    for source in &sources {
+                        source.write(row, &mut out.bytes);
+                    }
                     out.ends.push(out.bytes.len());
                 }
             }

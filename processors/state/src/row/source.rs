@@ -74,7 +74,9 @@ impl<'a> Source<'a> {
             }
             Cells::Struct(fields) => {
                 out.push(1);
-                fields.iter().for_each(|field| field.write(row, out));
+                for field in fields {
+                    field.write(row, out);
+                }
             }
             Cells::Dictionary(keys, values) => values.write(keys[row], out),
         }
@@ -106,7 +108,6 @@ fn cells(array: &ArrayRef) -> Result<Cells<'_>, StateError> {
         DataType::Struct(_) => Cells::Struct(
             array.as_struct().columns().iter().map(Source::new).collect::<Result<_, _>>()?,
         ),
-        DataType::FixedSizeBinary(_) => fixed(array)?,
         DataType::List(_)
         | DataType::LargeList(_)
         | DataType::FixedSizeList(..)

@@ -275,7 +275,9 @@ impl Chunks {
             }
             slot.live -= std::mem::take(&mut slot.removals);
         }
-        dirty.into_iter().for_each(|id| self.settle(id));
+        for id in dirty {
+            self.settle(id);
+        }
         sealed
     }
 }

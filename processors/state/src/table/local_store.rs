@@ -27,7 +27,7 @@ pub(super) struct LocalStore {
 
 impl std::fmt::Debug for LocalStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalStore").field("path", &self.entries.path()).finish()
+        f.debug_struct("LocalStore").field("path", &self.entries.path()).finish_non_exhaustive()
     }
 }
 

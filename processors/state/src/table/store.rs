@@ -96,15 +96,12 @@ impl Table {
         let record = Record { namespace, group: key.group, flags: 0, key: key.bytes, value };
         let at = self.chunks.append(false, &record, value.len());
         let entry = self.namespaces.entry(namespace).or_insert_with(|| Namespace::new(0));
-        match entry.find(&self.chunks, key) {
-            Some(old) => {
-                entry.moved(key.hash, old, at);
-                self.chunks.kill(old);
-            }
-            None => {
-                entry.insert(key.hash, at);
-                self.entries += 1;
-            }
+        if let Some(old) = entry.find(&self.chunks, key) {
+            entry.moved(key.hash, old, at);
+            self.chunks.kill(old);
+        } else {
+            entry.insert(key.hash, at);
+            self.entries += 1;
         }
         Ok(())
     }
@@ -144,7 +141,9 @@ impl Table {
             !gone
         });
         self.entries -= dropped.len();
-        dropped.into_iter().for_each(|at| self.chunks.kill(at));
+        for at in dropped {
+            self.chunks.kill(at);
+        }
         self.forget_if_empty(namespace);
         Ok(())
     }
