@@ -24,7 +24,7 @@ use ticket::{Rows, Ticket, Tracker};
 
 /// A record that is not acknowledged by then is given up.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long `send` waits before it tries a full queue again.
+/// How long `send` and `enqueue` wait before they try a full queue again.
 const FULL_QUEUE: Duration = Duration::from_millis(2);
 
 /// The library counts keys and values only; counting records as well keeps small ones, which cost
@@ -98,6 +98,8 @@ impl Clone for Producer {
 
 struct Shared {
     config: ClientConfig,
+    /// What the library takes as the limit.
+    queue_bytes: usize,
     live: Mutex<Live>,
 }
 
@@ -107,6 +109,7 @@ impl Producer {
     /// Connects lazily: succeeds without a broker.
     pub fn new(settings: &KafkaSettings, limits: ProducerLimits) -> Result<Self, BusError> {
         let mut config = settings.client()?;
+        let queue_kbytes = (limits.queue_bytes / 1024).max(1);
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
@@ -114,7 +117,7 @@ impl Producer {
             .set("compression.level", "1")
             .set("linger.ms", limits.linger.as_millis().to_string())
             .set("batch.num.messages", "100000")
-            .set("queue.buffering.max.kbytes", (limits.queue_bytes / 1024).max(1).to_string())
+            .set("queue.buffering.max.kbytes", queue_kbytes.to_string())
             .set(
                 "queue.buffering.max.messages",
                 (limits.queue_bytes / RECORD_BYTES).max(1000).to_string(),
@@ -123,7 +126,8 @@ impl Producer {
             .set("delivery.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string());
         let refused = |e| BusError::refused(format!("the Kafka settings are not accepted: {e}"));
         let live = Mutex::new(Arc::new(config.create_with_context(Delivery).map_err(refused)?));
-        Ok(Self { shared: Arc::new(Shared { config, live }), tracker: Arc::default() })
+        let shared = Arc::new(Shared { config, queue_bytes: queue_kbytes * 1024, live });
+        Ok(Self { shared, tracker: Arc::default() })
     }
 
     /// Enqueues a record without waiting; [`drained`](Self::drained) tells what became of it.
@@ -131,6 +135,21 @@ impl Producer {
         self.tracker.enqueued();
         let ticket = Ticket::Tracked(Arc::clone(&self.tracker));
         self.shared.enqueue(record, ticket).inspect_err(|_| self.tracker.taken_back())
+    }
+
+    /// [`try_enqueue`](Self::try_enqueue) that waits for room in the queue. `Full` means that the
+    /// record is larger than the whole queue.
+    pub async fn enqueue(&self, record: OutgoingRef<'_>) -> Result<(), EnqueueError> {
+        let len = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let fits = len(record.key) + len(record.value) <= self.shared.queue_bytes;
+        loop {
+            match self.try_enqueue(record) {
+                // Being told when everything is acknowledged would not do: the library frees its
+                // queue a moment later, and half a queue is room enough.
+                Err(EnqueueError::Full) if fits => tokio::time::sleep(FULL_QUEUE).await,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Waits until everything enqueued through this clone is acknowledged or given up; the first

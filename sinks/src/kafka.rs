@@ -218,12 +218,7 @@ impl Lane<'_> {
     }
 
     async fn enqueue(&self, record: OutgoingRef<'_>) -> Result<usize, SinkError> {
-        let mut outcome = self.producer.try_enqueue(record);
-        if let Err(EnqueueError::Full) = outcome {
-            self.producer.drained().await.map_err(|e| failed(self.settings, e))?;
-            outcome = self.producer.try_enqueue(record);
-        }
-        match outcome {
+        match self.producer.enqueue(record).await {
             Ok(()) => {
                 let len = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
                 Ok(len(record.key) + len(record.value))
