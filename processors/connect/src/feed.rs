@@ -95,12 +95,8 @@ impl Writer {
             headers: &[],
             timestamp_ms: None,
         };
-        let mut outcome = self.producer.try_enqueue(record);
-        if let Err(EnqueueError::Full) = outcome {
-            self.producer.drained().await.map_err(|e| of_send(topic, e))?;
-            outcome = self.producer.try_enqueue(record);
-        }
-        outcome.map_err(|error| match error {
+        let enqueued = self.producer.enqueue(record).await;
+        enqueued.map_err(|error| match error {
             EnqueueError::Send(error) => of_send(topic, error),
             EnqueueError::Full => {
                 ConnectorError::Rejected(format!("feed `{topic}`: a row is larger than the queue"))

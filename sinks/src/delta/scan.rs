@@ -36,20 +36,26 @@ pub struct ScanPosition {
 
 /// Rows of one version of a table.
 pub struct TableScan {
-    table: TableName,
-    delta: DeltaTable,
-    files: Vec<String>,
-    columns: Vec<usize>,
+    source: Source,
     schema: SchemaRef,
-    session: SessionContext,
     at: ScanPosition,
     /// The open file, and how many of its rows were read before it was opened and are to be skipped.
     open: Option<(SendableRecordBatchStream, usize)>,
 }
 
+/// One version of a table and what is read of it.
+struct Source {
+    table: TableName,
+    delta: DeltaTable,
+    files: Vec<String>,
+    columns: Vec<usize>,
+    session: SessionContext,
+}
+
 impl fmt::Debug for TableScan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableScan").field("table", &self.table).field("at", &self.at).finish()
+        let table = &self.source.table;
+        f.debug_struct("TableScan").field("table", table).field("at", &self.at).finish()
     }
 }
 
@@ -78,16 +84,13 @@ impl TableScan {
         let mut config = SessionConfig::new().with_target_partitions(1);
         config.options_mut().execution.parquet.schema_force_view_types = false;
         let session = SessionContext::new_with_config(config);
+        let mut source = Source { table, delta, files, columns: Vec::new(), session };
+        let whole = source.provider(None).await?.schema();
+        let all = || (0..whole.fields().len()).collect();
+        source.columns = columns.map_or_else(all, <[usize]>::to_vec);
+        let schema = whole.project(&source.columns).map_err(|e| rejected(&source.table, e))?;
         let at = from.unwrap_or(ScanPosition { version, files: 0, rows: 0 });
-        let schema = Arc::new(Schema::empty());
-        let columns = columns.map(<[usize]>::to_vec);
-        let mut scan =
-            Self { table, delta, files, columns: vec![], schema, session, at, open: None };
-        let whole = scan.provider(None).await?.schema();
-        scan.columns = columns.unwrap_or_else(|| (0..whole.fields().len()).collect());
-        let schema = whole.project(&scan.columns).map_err(|e| rejected(&scan.table, e))?;
-        scan.schema = plain_schema(&schema);
-        Ok(scan)
+        Ok(Self { source, schema: plain_schema(&schema), at, open: None })
     }
 
     /// Columns of the rows: plain strings and values, neither views nor dictionaries.
@@ -102,14 +105,14 @@ impl TableScan {
 
     /// The next rows, `None` at the end. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, SinkError> {
-        while self.at.files < self.files.len() {
+        while self.at.files < self.source.files.len() {
             if self.open.is_none() {
-                let stream = self.file(self.at.files).await?;
+                let stream = self.source.file(self.at.files).await?;
                 self.open = Some((stream, self.at.rows));
             }
             let Some((stream, skip)) = &mut self.open else { continue };
             let read = stream.try_next().await;
-            let Some(mut rows) = read.map_err(|e| failed(&self.table, e))? else {
+            let Some(mut rows) = read.map_err(|e| failed(&self.source.table, e))? else {
                 self.open = None;
                 self.at.files += 1;
                 self.at.rows = 0;
@@ -122,11 +125,14 @@ impl TableScan {
                 continue;
             }
             self.at.rows += rows.num_rows();
-            return plain(&rows, &self.schema).map(Some).map_err(|e| rejected(&self.table, e));
+            let rows = plain(&rows, &self.schema).map_err(|e| rejected(&self.source.table, e));
+            return rows.map(Some);
         }
         Ok(None)
     }
+}
 
+impl Source {
     async fn provider(&self, file: Option<&str>) -> Result<Arc<dyn TableProvider>, SinkError> {
         let provider = self.delta.table_provider().with_session(Arc::new(self.session.state()));
         let provider = match file {

@@ -8,9 +8,7 @@ use millrace_connect::{
     DeadLetterHook, DeadLettersCounted, DeadLettersKept, KafkaStream, KafkaStreamSettings, StartAt,
 };
 use millrace_events::{DeadLetter, OffsetRange, SystemClock, TopicPartition};
-use millrace_processors::connector::{
-    ConnectorError, Position, Read, SourceFactory, SourceReader, SplitId,
-};
+use millrace_processors::connector::{ConnectorError, Position, Read, SourceFactory, SplitId};
 use millrace_sinks::DeadLetterQuery;
 
 use crate::place::{FETCH, Stream, Tables, drain, ids, read_all, sorted};
