@@ -26,6 +26,6 @@ mod sum;
 mod text_extreme;
 
 pub(crate) use distinct_table::DistinctTable;
-pub(crate) use grouper::Grouper;
+pub(crate) use grouper::{Grouper, spread};
 pub(crate) use set::{AggregateSet, Distinct, Input};
 pub(crate) use states::States;

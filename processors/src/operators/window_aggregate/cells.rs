@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use crate::operators::aggregate::Grouper;
+use crate::operators::aggregate::{Grouper, spread};
 
 /// One pair.
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +58,4 @@ impl Cells {
     pub(crate) fn all(&self) -> &[Cell] {
         &self.all
     }
-}
-
-fn spread(value: u64) -> u64 {
-    let product = value.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    product ^ (product >> 32)
 }

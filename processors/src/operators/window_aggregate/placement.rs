@@ -1,9 +1,11 @@
 //! Which pane each row of a batch belongs to, and which rows are too late for any.
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
+use hashbrown::HashTable;
 
 use millrace_plan::{WindowKind, Windows};
 
+use crate::operators::aggregate::spread;
 use crate::operators::columns::micros;
 use crate::{JobError, Micros};
 
@@ -24,7 +26,7 @@ pub(crate) struct Placement {
     /// The pane of each row, by its place in `panes`.
     pub(crate) of_row: Vec<u32>,
     /// By pane as it was looked up (pane start, or window end and start): its place, or `LATE`.
-    known: Vec<((Micros, Micros), u32)>,
+    known: HashTable<((Micros, Micros), u32)>,
 }
 
 const LATE: u32 = u32::MAX;
@@ -58,9 +60,17 @@ impl Placement {
             }
             Windows::Attached { start, end } => {
                 let (starts, ends) = (micros(rows, *start)?, micros(rows, *end)?);
+                let mut current = None;
                 for (&start, &end) in starts.iter().zip(ends) {
+                    if let Some((window, pane)) = current
+                        && window == (start, end)
+                    {
+                        self.of_row.push(pane);
+                        continue;
+                    }
                     let pane = Pane { namespace: end, start: Some(start), due: end };
                     let found = self.look_up((end, start), || (end > watermark).then_some(pane));
+                    current = Some(((start, end), found));
                     self.of_row.push(found);
                 }
                 self.without_nulls(rows.column(*start));
@@ -86,8 +96,9 @@ impl Placement {
     }
 
     fn look_up(&mut self, key: (Micros, Micros), pane: impl FnOnce() -> Option<Pane>) -> u32 {
-        // Batches are of few panes, and of the latest most often.
-        if let Some((_, found)) = self.known.iter().rev().find(|(known, _)| *known == key) {
+        let hash =
+            |(a, b): (Micros, Micros)| spread(a.rotate_left(32).wrapping_add(b).cast_unsigned());
+        if let Some((_, found)) = self.known.find(hash(key), |(known, _)| *known == key) {
             return *found;
         }
         let found = match pane() {
@@ -97,7 +108,7 @@ impl Placement {
             }
             None => LATE,
         };
-        self.known.push((key, found));
+        self.known.insert_unique(hash(key), (key, found), |(known, _)| hash(*known));
         found
     }
 }
