@@ -44,6 +44,14 @@ pub(crate) fn is_free(expression: &Expression) -> bool {
     expression.is::<Column>() || expression.is::<Literal>()
 }
 
+/// Counts how often `expression` reads each column.
+pub(crate) fn count_uses(expression: &Expression, uses: &mut [usize]) {
+    match as_column(expression) {
+        Some(index) => uses[index] += 1,
+        None => expression.children().into_iter().for_each(|child| count_uses(child, uses)),
+    }
+}
+
 /// The columns read by `expression`.
 pub(crate) fn used(expression: &Expression) -> BTreeSet<usize> {
     collect_columns(expression).iter().map(Column::index).collect()

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::check::check;
 use super::converter::Converter;
+use super::fuse::fuse;
 use super::graph::Role;
 use super::prune::wanted;
 use super::remap::{Map, changes_nothing, remap};
@@ -47,6 +48,7 @@ impl Converter<'_> {
             made.insert(id, (node.id, map));
             nodes.push(node);
         }
+        let mut nodes = fuse(nodes);
         id::assign(&mut nodes);
         let plan = JobPlan { nodes, warnings: self.warnings };
         debug_assert_eq!(check(&plan), Ok(()), "a plan that comes out can run");

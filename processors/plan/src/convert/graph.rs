@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Fields, Schema, SchemaRef};
 
-use super::expression::Expression;
-use super::expression::{as_column, names_column, text};
+use super::expression::{Expression, as_column, column, identity, names_column, text};
+use super::hoist::{common_calls, with_columns};
 use crate::explain::call_text;
 use crate::{Changes, Exchange, Input, Node, NodeId, NodeKind, OperatorId, ProjectNode};
 
@@ -115,9 +115,13 @@ impl Graph {
         columns: Vec<Expression>,
         names: Option<Vec<String>>,
     ) -> NodeId {
+        let names = names.unwrap_or_else(|| columns.iter().map(text).collect());
+        let calls = filter.as_ref().map(|filter| common_calls(filter, &columns));
+        if let Some(calls) = calls.filter(|calls| !calls.is_empty()) {
+            return self.project_twice(input, filter, &columns, names, calls);
+        }
         let below = self.draft(input);
         let from = &below.node.schema;
-        let names = names.unwrap_or_else(|| columns.iter().map(text).collect());
         let fields = columns.iter().zip(unique(names)).map(|(column, name)| {
             let kind = column.data_type(from).expect("compiled over this schema");
             Field::new(name, kind, true)
@@ -151,6 +155,27 @@ impl Graph {
         };
         let kind = NodeKind::Project(ProjectNode { filter, columns });
         self.add(kind, vec![forward(input)], schema, facts)
+    }
+
+    /// As [`Self::project`], with `calls` computed in a node below.
+    fn project_twice(
+        &mut self,
+        input: NodeId,
+        filter: Option<Expression>,
+        columns: &[Expression],
+        names: Vec<String>,
+        calls: Vec<Expression>,
+    ) -> NodeId {
+        let own = self.schema(input).fields().len();
+        let mut all = identity(self.schema(input));
+        all.extend(calls.iter().cloned());
+        let below = self.project(input, None, all, None);
+        let schema = self.schema(below).clone();
+        let over = |expression: &Expression| {
+            with_columns(expression, &calls, |place| column(&schema, own + place))
+        };
+        let columns = columns.iter().map(over).collect();
+        self.project(below, filter.as_ref().map(over), columns, Some(names))
     }
 
     /// How `input` must be dealt to a reader that keeps state by `keys`.

@@ -2,9 +2,11 @@
 
 use super::converter::Converter;
 use super::expression::{
-    Columns, Expression, as_column, column, identity, is_free, names_column, replace, used,
+    Columns, Expression, as_column, column, count_uses, identity, is_free, names_column, replace,
+    used,
 };
 use super::graph::{Dealt, Facts, Role, forward};
+use super::hoist::{common_calls, with_columns};
 use super::operators::appended;
 use super::rank::PendingRank;
 use crate::sql::{WINDOW_COLUMNS, event_time_type};
@@ -69,9 +71,40 @@ impl Converter<'_> {
 
     /// The relation with `columns` (over its present ones) in place of its columns.
     pub(crate) fn apply(&mut self, rel: Rel, columns: &[Expression]) -> Rel {
+        let over = |rel: &Rel, column| replace(column, &rel.columns);
+        let (rel, calls) = match &rel.pending {
+            Some(_) => (rel, Vec::new()),
+            None => {
+                let columns = columns.iter().map(|column| over(&rel, column)).collect::<Vec<_>>();
+                self.compute_calls(rel, &columns)
+            }
+        };
+        let own = rel.added(self) - calls.len();
+        let schema = self.graph.schema(rel.base).clone();
         let mut rel = self.compute_shared(rel, columns);
-        rel.columns = columns.iter().map(|column| replace(column, &rel.columns)).collect();
+        let called = |place| column(&schema, own + place);
+        let columns = columns.iter().map(|column| over(&rel, column));
+        rel.columns = columns.map(|column| with_columns(&column, &calls, called)).collect();
         rel
+    }
+
+    /// Computes in a node below the calls that the filter and `columns` (over the base) both make.
+    /// They are its last columns; the others stay where they are.
+    fn compute_calls(&mut self, mut rel: Rel, columns: &[Expression]) -> (Rel, Vec<Expression>) {
+        let filter = all(rel.filter.clone());
+        let calls = filter.map_or_else(Vec::new, |filter| common_calls(&filter, columns));
+        if calls.is_empty() {
+            return (rel, calls);
+        }
+        let own = rel.added(self);
+        let mut computed = identity(self.graph.schema(rel.base));
+        computed.extend(calls.iter().cloned());
+        rel.base = self.graph.project(rel.base, None, computed, None);
+        let schema = self.graph.schema(rel.base);
+        for expression in rel.filter.iter_mut().chain(&mut rel.columns) {
+            *expression = with_columns(expression, &calls, |place| column(schema, own + place));
+        }
+        (rel, calls)
     }
 
     /// Computes in a node below what `readers` (over the relation's columns) would compute twice.
@@ -81,7 +114,7 @@ impl Converter<'_> {
             distinct.place(reader.clone());
         }
         let mut uses = vec![0; rel.columns.len()];
-        distinct.0.iter().flat_map(used).for_each(|index| uses[index] += 1);
+        distinct.0.iter().for_each(|reader| count_uses(reader, &mut uses));
         let shared: Vec<bool> = uses.iter().map(|uses| *uses > 1).collect();
         self.compute_below(rel, |index| shared[index])
     }
