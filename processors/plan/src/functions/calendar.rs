@@ -62,8 +62,8 @@ impl Date {
 
     /// The same day some months later, or the last of the month if that has no such day.
     pub(super) fn plus_months(self, months: i64) -> Self {
-        let month0 = self.year * 12 + self.month - 1 + months;
-        let (year, month) = (month0.div_euclid(12), month0.rem_euclid(12) + 1);
+        let sum = self.year * 12 + self.month - 1 + months;
+        let (year, month) = (sum.div_euclid(12), sum.rem_euclid(12) + 1);
         Self { year, month, day: self.day.min(days_in_month(year, month)) }
     }
 

@@ -104,7 +104,7 @@ fn rounded(types: &[DataType]) -> Result<DataType> {
 }
 
 fn abs(args: &Args) -> Result<ArrayRef> {
-    by_type(args, |value| value.checked_abs(), f64::abs, |value, _| value.abs())
+    by_type(args, i64::checked_abs, f64::abs, |value, _| value.abs())
 }
 
 fn sign(args: &Args) -> Result<ArrayRef> {

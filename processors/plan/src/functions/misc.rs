@@ -8,7 +8,7 @@ use arrow::compute::kernels::cmp::{gt, lt};
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, is_null, nullif, or};
 use arrow::datatypes::{DataType, Int32Type};
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 
@@ -31,9 +31,11 @@ pub(super) fn functions() -> Vec<(&'static str, Arc<ScalarUDF>)> {
 fn common_type(types: &[DataType]) -> Result<DataType> {
     let mut types = types.iter();
     let first = types.next().cloned().unwrap_or(DataType::Null);
-    types.try_fold(first, |common, next| match comparison_coercion(&common, next) {
-        Some(common) => Ok(common),
-        None => plan_err!("{} and {} have no order", flink_name(&common), flink_name(next)),
+    types.try_fold(first, |common, next| {
+        comparison_coercion(&common, next).ok_or_else(|| {
+            let (left, right) = (flink_name(&common), flink_name(next));
+            plan_datafusion_err!("{left} and {right} have no order")
+        })
     })
 }
 

@@ -131,7 +131,7 @@ fn index(from_one: i64) -> usize {
 }
 
 fn name(name: &str, count: usize, out: &mut String) {
-    out.push_str(if count == 3 || count < 3 { &name[..3] } else { name });
+    out.push_str(if count <= 3 { &name[..3] } else { name });
 }
 
 /// A number with at least `count` digits. Dates are written for every row, so without `write!`.
@@ -184,10 +184,10 @@ impl Fields {
         }
         if matches!(letter, 'M' | 'L') && count >= 3 {
             let matches = |name: &&str| {
-                let wanted = if count == 3 { &name[..3] } else { name };
+                let wanted = if count == 3 { &name[..3] } else { *name };
                 text.get(..wanted.len()).is_some_and(|t| t.eq_ignore_ascii_case(wanted))
             };
-            let month = MONTHS.iter().position(|name| matches(&name))?;
+            let month = MONTHS.iter().position(matches)?;
             self.month = i64::try_from(month).ok().map(|month| month + 1);
             let length = if count == 3 { 3 } else { MONTHS[month].len() };
             return Some(&text[length..]);

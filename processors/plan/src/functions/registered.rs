@@ -70,7 +70,7 @@ struct State {
 }
 
 fn all_rows(values: &[ArrayRef]) -> Result<Vec<u32>> {
-    let rows = values.first().map_or(0, |column| column.len());
+    let rows = values.first().map_or(0, Array::len);
     let rows =
         u32::try_from(rows).map_err(|_| internal_datafusion_err!("a batch of {rows} rows"))?;
     Ok((0..rows).collect())

@@ -71,6 +71,14 @@ impl Functions {
         [self.scalar_names(), self.aggregate_names()].concat()
     }
 
+    /// The names under which a query calls the function that DataFusion calls `name`.
+    pub(crate) fn called(&self, name: &str) -> Vec<String> {
+        let scalars = self.scalars.iter().map(|(known, function)| (known, function.name()));
+        let aggregates = self.aggregates.iter().map(|(known, function)| (known, function.name()));
+        let all = scalars.chain(aggregates);
+        all.filter(|(_, own)| *own == name).map(|(known, _)| known.clone()).collect()
+    }
+
     pub(crate) fn scalar_names(&self) -> Vec<String> {
         self.scalars.keys().cloned().collect()
     }

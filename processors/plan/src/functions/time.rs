@@ -153,10 +153,8 @@ fn difference(args: &Args) -> Result<arrow::array::ArrayRef> {
     let (from, to) = (args.time(1)?, args.time(2)?);
     numbers::<Int32Type>(args.rows, |row| {
         let (Some(from), Some(to)) = (from.get(row), to.get(row)) else { return Ok(None) };
-        match i32::try_from(unit.between(from, to)) {
-            Ok(count) => Ok(Some(count)),
-            Err(_) => exec_err!("TIMESTAMPDIFF is out of the range of INT"),
-        }
+        let count = i32::try_from(unit.between(from, to));
+        count.map(Some).or_else(|_| exec_err!("TIMESTAMPDIFF is out of the range of INT"))
     })
 }
 

@@ -26,9 +26,9 @@ pub(crate) fn bind(sql: &str, catalog: &Catalog) -> Result<BoundJob, Vec<SqlErro
     let mut inserts = Vec::new();
     for piece in &pieces {
         match parse(piece, &text) {
-            Ok(Statement::View { name, columns, query }) => binder.view(&name, &columns, query),
+            Ok(Statement::View { name, columns, query }) => binder.view(&name, &columns, *query),
             Ok(Statement::Insert { sink, columns, query }) => {
-                let plan = binder.insert(&sink, &columns, query);
+                let plan = binder.insert(&sink, &columns, &query);
                 let insert =
                     |plan| BoundInsert { sink: sink.value, plan, span: piece.span.clone() };
                 inserts.extend(plan.map(insert));
@@ -54,7 +54,7 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    fn view(&mut self, name: &Ident, columns: &[Ident], query: Box<Query>) {
+    fn view(&mut self, name: &Ident, columns: &[Ident], query: Query) {
         if self.context.has_table(&name.value) {
             let message = format!("there is already a table or view `{}`", name.value);
             self.errors.push(self.text.error_at(name.span, message).hint("choose another name"));
@@ -73,19 +73,14 @@ impl Binder<'_> {
         }
     }
 
-    fn insert(
-        &mut self,
-        name: &Ident,
-        columns: &[Ident],
-        query: Box<Query>,
-    ) -> Option<LogicalPlan> {
+    fn insert(&mut self, name: &Ident, columns: &[Ident], query: &Query) -> Option<LogicalPlan> {
         let sink = self.catalog.sink_def(&name.value);
         if sink.is_none() {
             self.errors.push(self.unknown_sink(name));
         }
         let plan = self.query(query.clone()).and_then(|plan| {
             let Some(def) = &sink else { return Ok(None) };
-            let target = sink::Target { name, def, columns, query: &query };
+            let target = sink::Target { name, def, columns, query };
             let plan = sink::fit(plan, &target, self.text, &self.context)?;
             let at = self.text.range(query.span());
             optimize(plan)
@@ -117,7 +112,7 @@ impl Binder<'_> {
     }
 
     /// The plan of a query, checked and type-coerced.
-    fn query(&self, mut query: Box<Query>) -> Result<LogicalPlan, Vec<SqlError>> {
+    fn query(&self, mut query: Query) -> Result<LogicalPlan, Vec<SqlError>> {
         let refused = refuse::refuse(&query, self.text, self.context.functions());
         if !refused.is_empty() {
             return Err(refused);
@@ -126,7 +121,7 @@ impl Binder<'_> {
         rewrite::rewrite(&mut query);
         let planner = SqlToRel::new(&self.context);
         let plan = planner
-            .sql_statement_to_plan(Ast::Query(query))
+            .sql_statement_to_plan(Ast::Query(Box::new(query)))
             .and_then(unnest::rewrite)
             .and_then(average::rewrite)
             .map_err(|error| self.explain(&error, &at).into_iter().collect::<Vec<_>>())?;

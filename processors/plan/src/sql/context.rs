@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::common::{Result, TableReference, plan_datafusion_err};
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::{
     ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
@@ -123,10 +123,9 @@ impl fmt::Debug for Context {
 
 impl ContextProvider for Context {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        match (&name, self.tables.get(name.table())) {
-            (TableReference::Bare { .. }, Some(table)) => Ok(Arc::clone(table)),
-            _ => plan_err!("there is no table or view `{name}`"),
-        }
+        let bare = matches!(name, TableReference::Bare { .. });
+        let table = self.tables.get(name.table()).filter(|_| bare).cloned();
+        table.ok_or_else(|| plan_datafusion_err!("there is no table or view `{name}`"))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

@@ -10,6 +10,7 @@ use crate::SqlError;
 use super::context::Context;
 use super::suggest::did_you_mean;
 use super::text::SourceText;
+use super::wording::reword;
 
 /// An error at `span` with a cure, to be returned from a hook of DataFusion's planner.
 pub(crate) fn fail(span: Span, message: impl Into<String>, hint: &str) -> DataFusionError {
@@ -48,11 +49,21 @@ pub(crate) fn explain(
     match error.find_root() {
         DataFusionError::SchemaError(schema, _) => Some(explain_schema(schema, at, text)),
         root => {
-            let message = diagnostic.map_or_else(|| plain_message(root), |d| d.message.clone());
-            let error = text.error(at, wording(&message));
+            let root = plain_message(root);
+            let called = |name: &str| context.functions().called(name);
+            let mut worded = reword(&root, text.text(), fallback, called);
+            // A message that is not known here is better in the words of the diagnostic.
+            if let Some(diagnostic) = diagnostic
+                && worded.message == root
+            {
+                worded = reword(&diagnostic.message, text.text(), fallback, called);
+            }
+            let at = if span.is_some() { at } else { worded.at.unwrap_or(at) };
             let help = diagnostic.and_then(|diagnostic| diagnostic.helps.first());
-            Some(match help {
-                Some(help) => error.hint(help.message.clone()),
+            let hint = worded.hint.or_else(|| help.map(|help| help.message.clone()));
+            let error = text.error(at, worded.message);
+            Some(match hint {
+                Some(hint) => error.hint(hint),
                 None => error,
             })
         }
@@ -104,7 +115,11 @@ fn explain_schema(error: &SchemaError, at: Range<usize>, text: &SourceText<'_>) 
             }
         }
         SchemaError::AmbiguousReference { field } => {
-            let at = place(field, text).unwrap_or(at);
+            let Some(at) = place(field, text) else {
+                return text
+                    .error(at, format!("two columns of the result are called `{}`", field.name))
+                    .hint("give one of them another name with AS");
+            };
             text.error(at, format!("the column `{}` is in more than one table", field.name))
                 .hint(format!("write the table before it: `t.{}`", field.name))
         }
@@ -141,17 +156,4 @@ fn plain_message(error: &DataFusionError) -> String {
         }
         other => other.strip_backtrace(),
     }
-}
-
-/// DataFusion's words in those of this dialect.
-fn wording(message: &str) -> String {
-    if let Some(rest) = message
-        .strip_suffix(" must appear in the GROUP BY clause or be used in an aggregate function")
-    {
-        return format!(
-            "{} is neither in GROUP BY nor inside an aggregate",
-            rest.replace('\'', "`")
-        );
-    }
-    message.to_owned()
 }

@@ -22,6 +22,7 @@ mod type_check;
 mod types;
 mod unnest;
 mod window_tvf;
+mod wording;
 
 pub(crate) use bind::bind;
 pub(crate) use bound::{BoundInsert, BoundJob};

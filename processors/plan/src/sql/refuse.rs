@@ -19,7 +19,7 @@ const WINDOW_FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
 
 /// Everything in `query` that is not supported, in the order of the text.
 pub(crate) fn refuse(query: &Query, text: &SourceText<'_>, functions: &Functions) -> Vec<SqlError> {
-    let mut finder = Finder { text, functions, errors: Vec::new(), table_functions: 0 };
+    let mut finder = Finder { text, functions, errors: Vec::new(), table_functions: 0, refused: 0 };
     let _ = query.visit(&mut finder);
     finder.errors
 }
@@ -30,6 +30,8 @@ struct Finder<'a> {
     errors: Vec<SqlError>,
     /// How many `TABLE(…)` the visitor is inside of.
     table_functions: usize,
+    /// How many refused calls the visitor is inside of: their arguments need no complaint.
+    refused: usize,
 }
 
 impl Finder<'_> {
@@ -84,6 +86,9 @@ impl Finder<'_> {
         let name = function.name.to_string();
         let upper = name.to_ascii_uppercase();
         let span = name_span(function);
+        if self.refused > 0 {
+            return;
+        }
         if name == TABLE_ARGUMENT || upper == "DESCRIPTOR" || WINDOW_FUNCTIONS.contains(&&*upper) {
             if self.table_functions == 0 {
                 self.misplaced(&upper, span);
@@ -105,7 +110,10 @@ impl Finder<'_> {
             return self.add(span, "ROW_NUMBER wants OVER", hint);
         }
         if !self.functions.knows(&name) {
-            let names = self.functions.names();
+            let mut names = self.functions.names();
+            if self.table_functions > 0 {
+                names.extend(WINDOW_FUNCTIONS.map(str::to_lowercase));
+            }
             let hint = match did_you_mean(&name, names.iter().map(String::as_str)) {
                 Some(known) => format!("did you mean {}?", known.to_uppercase()),
                 None => "functions of your own are registered by the program that runs the job"
@@ -149,6 +157,17 @@ impl Finder<'_> {
                 self.add(span, &format!("{what} inside {upper}(…) is not supported yet"), "");
             }
         }
+    }
+}
+
+/// Whether a table factor is a call that cannot be made, so that its arguments are of no interest.
+fn is_refused_call(factor: &TableFactor) -> bool {
+    match factor {
+        TableFactor::Function { .. } => true,
+        TableFactor::Table { name, args: Some(_), .. } => {
+            !name.to_string().eq_ignore_ascii_case("UNNEST")
+        }
+        _ => false,
     }
 }
 
@@ -203,6 +222,7 @@ impl Visitor for Finder<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        self.refused += usize::from(is_refused_call(factor));
         match factor {
             TableFactor::TableFunction { .. } => self.table_functions += 1,
             TableFactor::Table { version: Some(_), .. } => self.add(
@@ -251,6 +271,7 @@ impl Visitor for Finder<'_> {
         if matches!(factor, TableFactor::TableFunction { .. }) {
             self.table_functions -= 1;
         }
+        self.refused -= usize::from(is_refused_call(factor));
         ControlFlow::Continue(())
     }
 

@@ -139,7 +139,7 @@ fn arguments<'f>(function: &'f Function, name: &str, shape: &Shape) -> Result<Ve
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (position, expr),
             FunctionArg::Named { name: given, arg: FunctionArgExpr::Expr(expr), .. } => {
                 let is_given = |known: &&str| known.eq_ignore_ascii_case(&given.value);
-                let Some(slot) = shape.names.iter().position(|known| is_given(&known)) else {
+                let Some(slot) = shape.names.iter().position(is_given) else {
                     let message = format!("{name} has no argument `{given}`");
                     return Err(fail(
                         given.span,

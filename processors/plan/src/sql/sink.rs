@@ -1,6 +1,7 @@
 //! Whether a query fits the sink it is inserted into, and the casts that make it fit.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result as PlanResult, ScalarValue};
@@ -34,7 +35,7 @@ pub(crate) fn fit(
     let fields: Vec<Field> =
         plan.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     let wanted = wanted(target, &fields, text)?;
-    let inputs = plan.schema().columns();
+    let (input, inputs) = columns(plan);
     let mut errors = Vec::new();
     let mut exprs = Vec::with_capacity(wanted.len());
     for column in &wanted {
@@ -43,7 +44,7 @@ pub(crate) fn fit(
             continue;
         };
         let has = fields[position].data_type();
-        let expr = Expr::Column(inputs[position].clone());
+        let expr = inputs[position].clone();
         if has == &column.data_type {
             exprs.push(expr.alias(&column.name));
         } else if implicit(has, &column.data_type) {
@@ -57,8 +58,23 @@ pub(crate) fn fit(
         return Err(errors);
     }
     let at = text.range(target.name.span);
-    project(plan, exprs)
+    project(input, exprs)
         .map_err(|error| failure::explain(&error, text, context, &at).into_iter().collect())
+}
+
+/// The columns of a plan, and the plan they are taken from. The items of a SELECT are taken from
+/// below it: two of them may have the same name.
+fn columns(plan: LogicalPlan) -> (LogicalPlan, Vec<Expr>) {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let exprs = projection.expr.into_iter().map(Expr::unalias);
+            (Arc::unwrap_or_clone(projection.input), exprs.collect())
+        }
+        other => {
+            let columns = other.schema().columns().into_iter().map(Expr::Column).collect();
+            (other, columns)
+        }
+    }
 }
 
 fn project(plan: LogicalPlan, exprs: Vec<Expr>) -> PlanResult<LogicalPlan> {
@@ -83,10 +99,13 @@ fn wanted(
     let named: Vec<usize> = if target.columns.is_empty() {
         (0..schema.fields().len()).collect()
     } else {
-        named(target, schema.fields().iter().map(|field| field.name().as_str()), text)?
+        {
+            let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+            named(target, &names, text)?
+        }
     };
     count(target, fields.len(), named.len(), text)?;
-    let column = |(index, field): (usize, &std::sync::Arc<Field>)| Wanted {
+    let column = |(index, field): (usize, &Arc<Field>)| Wanted {
         name: field.name().clone(),
         data_type: field.data_type().clone(),
         position: named.iter().position(|named| *named == index),
@@ -128,17 +147,17 @@ fn free(
     Ok(all)
 }
 
-fn named<'n>(
+fn named(
     target: &Target<'_>,
-    names: impl Iterator<Item = &'n str> + Clone,
+    names: &[&str],
     text: &SourceText<'_>,
 ) -> Result<Vec<usize>, Vec<SqlError>> {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for column in target.columns {
-        let Some(index) = names.clone().position(|name| name == column.value) else {
+        let Some(index) = names.iter().position(|name| *name == column.value) else {
             let message = format!("`{}` has no column `{}`", target.name.value, column.value);
             let error = text.error_at(column.span, message);
-            errors.push(match did_you_mean(&column.value, names.clone()) {
+            errors.push(match did_you_mean(&column.value, names.iter().copied()) {
                 Some(name) => error.hint(format!("did you mean `{name}`?")),
                 None => error,
             });
@@ -219,17 +238,16 @@ pub(crate) fn implicit(from: &DataType, to: &DataType) -> bool {
     let text = |t: &T| matches!(t, T::Utf8 | T::LargeUtf8 | T::Utf8View);
     let bytes = |t: &T| matches!(t, T::Binary | T::LargeBinary | T::BinaryView);
     match (from, to) {
-        (T::Null, _) | (T::Timestamp(..), T::Timestamp(..)) => true,
+        (T::Null, _)
+        | (T::Timestamp(..) | T::Date32, T::Timestamp(..))
+        | (T::Float32 | T::Decimal128(..), T::Float64)
+        | (T::Decimal128(..), T::Float32 | T::Decimal128(..)) => true,
         (T::Dictionary(_, value), other) => implicit(value, other),
-        (T::Date32, T::Timestamp(..)) => true,
-        (T::Float32, T::Float64) => true,
-        (T::Decimal128(..), T::Decimal128(..)) => true,
-        (T::Decimal128(..), T::Float32 | T::Float64) => true,
         (T::List(from) | T::LargeList(from), T::List(to) | T::LargeList(to)) => {
             from.data_type() == to.data_type() || implicit(from.data_type(), to.data_type())
         }
         (T::Struct(from), T::Struct(to)) => {
-            let fits = |(from, to): (&std::sync::Arc<Field>, &std::sync::Arc<Field>)| {
+            let fits = |(from, to): (&Arc<Field>, &Arc<Field>)| {
                 from.data_type() == to.data_type() || implicit(from.data_type(), to.data_type())
             };
             from.len() == to.len() && from.iter().zip(to).all(fits)

@@ -97,6 +97,12 @@ pub(crate) fn parse(piece: &Piece, text: &SourceText<'_>) -> Result<Statement, S
     if let Some(error) = refused_statement(piece, text) {
         return Err(error);
     }
+    let quoted = |token: &&TokenWithSpan| matches!(token.token, Token::DoubleQuotedString(_));
+    if let Some(token) = piece.tokens.iter().find(quoted) {
+        return Err(text
+            .error_at(token.span, "double quotes have no meaning in Flink SQL")
+            .hint("write names in back-quotes and texts in single quotes"));
+    }
     let mut parser = Parser::new(&FlinkDialect).with_tokens_with_locations(piece.tokens.clone());
     let parsed =
         parser.parse_statement().and_then(|statement| match parser.peek_token_ref().token {

@@ -42,9 +42,6 @@ pub(super) fn explain(error: &ParserError, piece: &Piece, text: &SourceText<'_>)
     let end = token.map_or(at + 1, |token| text.range(token.span).end);
     let error = text.error(at..end, message);
     match token.map(|token| &token.token) {
-        Some(Token::DoubleQuotedString(_)) => {
-            error.hint("write names in back-quotes and texts in single quotes")
-        }
         Some(Token::Word(word))
             if word.quote_style.is_none() && word.keyword != Keyword::NoKeyword =>
         {

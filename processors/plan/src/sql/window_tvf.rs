@@ -1,7 +1,7 @@
 //! The logical node of a window table function: its input and the windows of each row.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl WindowTvf {
             );
         }
         let added = WINDOW_COLUMNS.iter().map(|name| Field::new(*name, event_time_type(), false));
-        let added = DFSchema::from_unqualified_fields(added.collect(), Default::default())?;
+        let added = DFSchema::from_unqualified_fields(added.collect(), HashMap::new())?;
         let schema = Arc::new(fields.join(&added)?);
         Ok(Self { input: Arc::new(input), window, time_column, partition_by, schema })
     }

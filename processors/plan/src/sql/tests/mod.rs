@@ -1,5 +1,6 @@
 //! What binding makes of queries, right and wrong.
 
+mod errors;
 mod functions;
 mod nexmark;
 mod plans;
@@ -22,7 +23,7 @@ fn stream(fields: Vec<(&str, DataType)>, time: Option<&str>) -> SourceDef {
     let event_time = time.map(|column| EventTimeDef {
         column: column.to_owned(),
         delay: Duration::from_secs(4),
-        idle: Duration::from_secs(60),
+        idle: Duration::from_mins(1),
     });
     SourceDef { schema: schema(fields), event_time, bounded: false }
 }
