@@ -9,6 +9,13 @@ use url::Url;
 
 use millrace_spaas::spec::{parse_duration, parse_size};
 
+mod job;
+
+pub(crate) use job::{
+    CheckOutput, JobArgs, JobCommand, JobExplainArgs, JobRunArgs, JobTextArgs, JobValidateArgs,
+    PlanOutput, RunOutput,
+};
+
 /// Event streams into tables, every event exactly once.
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, propagate_version = true)]
@@ -41,6 +48,8 @@ pub(crate) enum Command {
     Emit(EmitArgs),
     /// Ask the tables a question.
     Sql(SqlArgs),
+    /// Develop streaming SQL jobs: run them over files, explain, validate.
+    Job(JobArgs),
     /// Check manifests; print every mistake with file, line and column.
     Validate(ManifestArgs),
     /// Print the JSON Schema of the manifests.

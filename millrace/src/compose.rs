@@ -1,5 +1,6 @@
 //! The one place that names concrete parts: manifests in, routes with their sinks out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,9 @@ use anyhow::Context;
 
 use millrace_bus::{KafkaSettings, Producer, ProducerLimits};
 use millrace_events::{Budget, Clock, Probe, StreamSchema, SystemClock};
+use millrace_plan::JobPlan;
+use millrace_processors::connector::{FileSink, FileSource, MemorySink};
+use millrace_processors::{Job, JobSettings};
 use millrace_router::{
     Handling, HeaderFilter, Membership, RollPolicy, Route, RoutePlan, Router, RouterSettings,
 };
@@ -167,6 +171,39 @@ fn partition_columns(names: &[String], stream: &StreamSchema) -> Vec<PartitionCo
             _ => PartitionColumn::Column(name.clone()),
         })
         .collect()
+}
+
+/// A job that runs in this process alone.
+pub(crate) struct LocalJob {
+    pub(crate) job: Job,
+    /// What its sinks collect, by name.
+    pub(crate) collected: BTreeMap<String, MemorySink>,
+}
+
+/// A job over files. Sinks without a folder collect their rows in memory.
+pub(crate) fn local_job(
+    plan: &JobPlan,
+    sources: &BTreeMap<String, FileSource>,
+    folders: &BTreeMap<String, FileSink>,
+    parallelism: usize,
+) -> LocalJob {
+    // The run is short and starts anew each time: only the last checkpoint, which commits.
+    let settings = JobSettings { parallelism, checkpoint_interval: None, ..JobSettings::default() };
+    let mut job = Job::new("local", plan.clone()).settings(settings);
+    for (name, source) in sources {
+        job = job.with_source(name, source.clone());
+    }
+    let mut collected = BTreeMap::new();
+    for (_, sink) in plan.sinks() {
+        job = match folders.get(&sink.name) {
+            Some(folder) => job.with_sink(&sink.name, folder.clone()),
+            None => {
+                let rows: &mut MemorySink = collected.entry(sink.name.clone()).or_default();
+                job.with_sink(&sink.name, rows.clone())
+            }
+        };
+    }
+    LocalJob { job, collected }
 }
 
 /// The cluster `args` name, if they name one.

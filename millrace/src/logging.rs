@@ -17,7 +17,8 @@ pub(crate) fn start(form: LogForm, command: &Command) {
     let ours = if server { "info" } else { "error" };
     let default = format!(
         "error,millrace={ours},millrace_bus={ours},millrace_events={ours},millrace_router={ours},\
-         millrace_sinks={ours},millrace_spaas={ours}"
+         millrace_sinks={ours},millrace_spaas={ours},millrace_plan={ours},\
+         millrace_processors={ours},millrace_state={ours}"
     );
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -10,6 +10,7 @@ mod dead_letters;
 mod demo;
 mod emit;
 mod fault;
+mod job;
 mod logging;
 mod manifests;
 mod platform;
@@ -66,6 +67,7 @@ async fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Demo(args) => demo::run(args).await,
         Command::Emit(args) => emit::run(args).await,
         Command::Sql(args) => sql::run(args).await,
+        Command::Job(args) => job::run(args).await,
         Command::Validate(args) => Ok(manifests::validate(&args)),
         Command::Schema => manifests::print_schema(),
         Command::DeadLetters(args) => dead_letters::run(args.command).await,
