@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow::array::RecordBatch;
 
 use millrace_plan::OperatorId;
-use millrace_state::{KeyGroups, Table};
+use millrace_state::{KeyGroups, StateMemory, Table};
 
 use crate::{Batch, JobError};
 
@@ -80,12 +80,15 @@ pub struct OperatorContext {
     pub watermark: Micros,
     /// Tables restored from that checkpoint.
     pub restored: HashMap<String, Table>,
+    /// What all tables of the task may use together.
+    pub memory: StateMemory,
 }
 
 impl OperatorContext {
     /// The operator's table `name`, with what the checkpoint held.
     pub fn table(&mut self, name: &str) -> Table {
-        self.restored.remove(name).unwrap_or_else(|| Table::new(name))
+        let restored = self.restored.remove(name);
+        restored.unwrap_or_else(|| Table::with_memory(name, self.memory.clone()))
     }
 
     /// A context without history, for tests.
@@ -95,6 +98,7 @@ impl OperatorContext {
             key_groups: KeyGroups::ALL,
             watermark: NO_WATERMARK,
             restored: HashMap::new(),
+            memory: StateMemory::unlimited(),
         }
     }
 }

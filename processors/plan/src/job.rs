@@ -163,6 +163,26 @@ pub enum NodeKind {
     Sink(SinkNode),
 }
 
+impl NodeKind {
+    /// Whether instances of the operator remember anything between rows.
+    pub fn keeps_state(&self) -> bool {
+        match self {
+            Self::Source(_)
+            | Self::Project(_)
+            | Self::Unnest(_)
+            | Self::Union
+            | Self::AssignWindows(_)
+            | Self::Sink(_) => false,
+            Self::WindowAggregate(_)
+            | Self::GroupAggregate(_)
+            | Self::WindowJoin(_)
+            | Self::IntervalJoin(_)
+            | Self::TopN(_)
+            | Self::Deduplicate(_) => true,
+        }
+    }
+}
+
 /// See [`NodeKind::Source`].
 #[derive(Debug, Clone)]
 pub struct SourceNode {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use millrace_plan::{JobPlan, NodeId, NodeKind, OperatorId, SinkNode, late_schema};
-use millrace_state::{Basis, Claim, KeyGroups, Manifest, StateFile, StateTables};
+use millrace_state::{Basis, Claim, KeyGroups, Manifest, StateFile, StateMemory, StateTables};
 
 use super::chain::{Chain, Slot, Target};
 use super::chain_task::ChainTask;
@@ -149,6 +149,7 @@ impl<'a> Wiring<'a> {
             clock: Arc::clone(&self.job.clock),
             probe: Arc::clone(&self.job.probe),
             exhausted: 0,
+            pressed: false,
         };
         let control = JobControl { commands, board };
         Ok(Assembly { tasks: self.tasks, coordinator: coordinator.run().boxed(), control })
@@ -265,11 +266,12 @@ impl<'a> Wiring<'a> {
         instance: usize,
     ) -> Result<Pipeline, JobError> {
         let head = self.job.plan.node(fragment.nodes[0]);
-        let (files, mut tables) = self.restore(fragment, instance).await?;
+        let memory = StateMemory::new(self.state_share(), self.job.settings.spill_dir.clone());
+        let (files, mut tables) = self.restore(fragment, instance, &memory).await?;
         let mut edges = Vec::new();
         let mut slots = Vec::new();
         for node in &fragment.nodes {
-            slots.push(self.slot(*node, fragment, instance, &mut tables, &mut edges)?);
+            slots.push(self.slot(*node, fragment, instance, &memory, &mut tables, &mut edges)?);
         }
         let gauge = TaskGauge::new(slots.iter().map(|slot| slot.id.clone()).collect());
         self.gauges.push(Arc::clone(&gauge));
@@ -289,7 +291,16 @@ impl<'a> Wiring<'a> {
         self.tasks.push((name("state", &head.operator, instance), state.run().boxed()));
         let probe = Arc::clone(&self.job.probe);
         let clock = Arc::clone(&self.job.clock);
-        Ok(Pipeline { chain: Chain::new(slots), edges, writer, probe, gauge, clock })
+        let chain = Chain::new(slots);
+        let reports = self.reports.0.clone();
+        Ok(Pipeline { chain, edges, writer, memory, reports, pressed: false, probe, gauge, clock })
+    }
+
+    /// Bytes of memory for the state of one task: those that keep none leave theirs to the others.
+    fn state_share(&self) -> usize {
+        let keeps = |node: &NodeId| self.job.plan.node(*node).kind.keeps_state();
+        let tasks = self.layout.fragments.iter().filter(|f| f.nodes.iter().any(keeps)).count();
+        self.job.settings.state_memory / (tasks.max(1) * self.job.settings.parallelism)
     }
 
     /// State files of a task's key groups, and what they hold.
@@ -297,6 +308,7 @@ impl<'a> Wiring<'a> {
         &self,
         fragment: &Fragment,
         instance: usize,
+        memory: &StateMemory,
     ) -> Result<(Vec<StateFile>, StateTables), JobError> {
         let Some(manifest) = &self.from else { return Ok((Vec::new(), StateTables::new())) };
         let groups = KeyGroups::share(instance, self.job.settings.parallelism);
@@ -311,7 +323,7 @@ impl<'a> Wiring<'a> {
             }
         }
         let store = &self.job.checkpoints;
-        let tables = store.read_state_files(&files, groups, Basis::Changes).await?;
+        let tables = store.read_state_files(&files, groups, Basis::Changes, memory).await?;
         Ok((files, tables))
     }
 
@@ -320,6 +332,7 @@ impl<'a> Wiring<'a> {
         node: NodeId,
         fragment: &Fragment,
         instance: usize,
+        memory: &StateMemory,
         tables: &mut StateTables,
         edges: &mut Vec<OutEdge>,
     ) -> Result<Slot, JobError> {
@@ -330,7 +343,8 @@ impl<'a> Wiring<'a> {
         let operator = match described.kind {
             NodeKind::Source(_) => None,
             _ => {
-                let mut context = self.context(&described.operator, instance, watermark, tables);
+                let mut context =
+                    self.context(&described.operator, instance, watermark, memory, tables);
                 Some(operators::build(described, plan, &mut context)?)
             }
         };
@@ -365,6 +379,7 @@ impl<'a> Wiring<'a> {
         operator: &OperatorId,
         instance: usize,
         watermark: i64,
+        memory: &StateMemory,
         tables: &mut StateTables,
     ) -> OperatorContext {
         let own: Vec<_> =
@@ -378,6 +393,7 @@ impl<'a> Wiring<'a> {
             key_groups: KeyGroups::share(instance, self.job.settings.parallelism),
             watermark,
             restored,
+            memory: memory.clone(),
         }
     }
 

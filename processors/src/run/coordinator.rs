@@ -46,6 +46,8 @@ pub(crate) struct Coordinator {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) probe: Arc<dyn JobProbe>,
     pub(crate) exhausted: usize,
+    /// Whether a task needs a checkpoint to get memory back.
+    pub(crate) pressed: bool,
 }
 
 impl Coordinator {
@@ -56,10 +58,15 @@ impl Coordinator {
                 self.checkpoint(true).await?;
                 return Ok(RunEnd::Finished);
             }
+            if std::mem::take(&mut self.pressed) {
+                self.checkpoint(false).await?;
+                continue;
+            }
             tokio::select! {
                 biased;
                 report = self.reports.recv() => match report.ok_or(JobError::Stopped)? {
                     Report::Exhausted => self.exhausted += 1,
+                    Report::Pressed => self.pressed = true,
                     other => unreachable!("{other:?} outside a checkpoint: one is asked for first"),
                 },
                 command = self.commands.recv() => match command.ok_or(JobError::Stopped)? {
@@ -85,6 +92,7 @@ impl Coordinator {
             while self.exhausted < self.expected.sources {
                 match self.reports.recv().await.ok_or(JobError::Stopped)? {
                     Report::Exhausted => self.exhausted += 1,
+                    Report::Pressed => {}
                     other => unreachable!("{other:?} outside a checkpoint"),
                 }
             }
@@ -105,6 +113,8 @@ impl Coordinator {
         while !parts.complete() {
             match self.reports.recv().await.ok_or(JobError::Stopped)? {
                 Report::Exhausted => self.exhausted += 1,
+                // The task may be past this barrier already: another one follows.
+                Report::Pressed => self.pressed = true,
                 report => parts.add(report),
             }
         }

@@ -41,7 +41,7 @@ impl Parts {
     /// Takes a part.
     pub(crate) fn add(&mut self, report: Report) {
         match report {
-            Report::Exhausted => unreachable!("the coordinator counts these"),
+            Report::Exhausted | Report::Pressed => unreachable!("the coordinator takes these"),
             Report::Positions { checkpoint, source, splits } => {
                 self.check(checkpoint);
                 self.got.sources += 1;

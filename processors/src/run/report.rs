@@ -27,6 +27,8 @@ pub(crate) struct SplitState {
 pub(crate) enum Report {
     /// All splits of a source task have ended; it waits for the last barrier.
     Exhausted,
+    /// State that only a checkpoint can move out of memory takes too much of it.
+    Pressed,
     /// A source's positions.
     Positions { checkpoint: u64, source: OperatorId, splits: Vec<SplitState> },
     /// A task's state is durable.
