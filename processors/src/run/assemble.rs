@@ -323,7 +323,7 @@ impl<'a> Wiring<'a> {
             }
         }
         let store = &self.job.checkpoints;
-        let tables = store.read_state_files(&files, groups, Basis::Changes, memory).await?;
+        let tables = store.read_state_files_within(&files, groups, Basis::Changes, memory).await?;
         Ok((files, tables))
     }
 

@@ -95,7 +95,7 @@ pub(crate) const QUERIES: &[Query] = &[
     },
     Query {
         name: "hop",
-        sql: "INSERT INTO out SELECT k, window_start, window_end, AVG(v), COUNT(DISTINCT s) \
+        sql: "INSERT INTO out SELECT k, window_start, window_end, AVG(CAST(v AS DOUBLE)), COUNT(DISTINCT s) \
               FROM TABLE(HOP(TABLE sale, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '20' SECOND)) \
               GROUP BY k, window_start, window_end",
         batch: "WITH p AS (SELECT *, CAST(ts AS BIGINT) / 5000000 AS p FROM sale), \
