@@ -10,7 +10,6 @@ mod process;
 mod state;
 mod streams;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,9 +60,6 @@ struct Args {
     /// Write tab-separated lines instead of a table.
     #[arg(long)]
     tsv: bool,
-    /// Write the events as another engine reads them, and run nothing.
-    #[arg(long)]
-    write_events: Option<PathBuf>,
 }
 
 /// What one query took.
@@ -111,10 +107,6 @@ async fn queries(args: &Args) -> anyhow::Result<()> {
     let settings = Settings { events: args.events, ..Settings::default() };
     let events = generate(&settings, BATCH_ROWS);
     eprintln!("{} events in memory", events.rows());
-    if let Some(folder) = &args.write_events {
-        let Events { persons, auctions, bids } = &events;
-        return streams::write_streams(folder, persons, auctions, bids).context("writing events");
-    }
     head(args.tsv);
     for query in queries {
         let figures = run(query, &events, args).await.with_context(|| query.to_owned())?;

@@ -4,7 +4,7 @@ use super::rules::Fault;
 
 /// What each crate may know of ours, as the design draws it. A crate that is not here may not
 /// exist.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("millrace-events", &[]),
     ("millrace-bus", &["millrace-events"]),
     ("millrace-sinks", &["millrace-events", "millrace-bus"]),
@@ -33,6 +33,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("millrace", ROOMS),
     ("millrace-tests", ROOMS),
     ("millrace-bench", ROOMS),
+    ("millrace-bench-nexmark", ROOMS),
 ];
 
 /// What the binary wires together; tests and benches may look into each.
