@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo,
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Spanned,
-    TableFactor, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField,
+    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query,
+    Spanned, TableFactor, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -45,6 +45,9 @@ impl VisitorMut for Rewriter {
         if let Expr::Interval(literal) = expr {
             interval::plain(literal);
         }
+        if let Expr::CompoundFieldAccess { access_chain, .. } = expr {
+            access_chain.iter_mut().for_each(name_field);
+        }
         let span = expr.span();
         let new = match expr {
             Expr::Function(function) => special_call(function),
@@ -74,6 +77,13 @@ impl VisitorMut for Rewriter {
             *expr = new;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `list[1].field`: DataFusion wants the name of the field as a text.
+fn name_field(access: &mut AccessExpr) {
+    if let AccessExpr::Dot(Expr::Identifier(name)) = access {
+        *access = AccessExpr::Dot(text(&name.value));
     }
 }
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::{Result as PlanResult, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::sql::sqlparser::ast::{Ident, Query, SelectItem, SetExpr, Spanned};
 
 use crate::{SinkDef, SqlError};
@@ -47,7 +47,9 @@ pub(crate) fn fit(
         let expr = inputs[position].clone();
         if has == &column.data_type {
             exprs.push(expr.alias(&column.name));
-        } else if implicit(has, &column.data_type) {
+        } else if implicit(has, &column.data_type)
+            || is_int(&expr, &column.data_type, input.schema())
+        {
             let cast = datafusion::logical_expr::cast(expr, column.data_type.clone());
             exprs.push(cast.alias(&column.name));
         } else {
@@ -261,6 +263,27 @@ pub(crate) fn implicit(from: &DataType, to: &DataType) -> bool {
             }
             _ => false,
         },
+    }
+}
+
+/// Whether Flink would give an expression that is BIGINT here the type INT, because whole numbers in a
+/// text are INT there, so that it fits.
+fn is_int(expr: &Expr, wanted: &DataType, schema: &DFSchema) -> bool {
+    let part = |expr: &Expr| is_int(expr, wanted, schema);
+    if *wanted != DataType::Int32 {
+        return false;
+    }
+    match expr {
+        Expr::Alias(alias) => part(&alias.expr),
+        Expr::Cast(cast) => part(&cast.expr),
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) => i32::try_from(*value).is_ok(),
+        Expr::Literal(value, _) => value.is_null(),
+        Expr::BinaryExpr(binary) => part(&binary.left) && part(&binary.right),
+        Expr::Case(case) => {
+            let results = case.when_then_expr.iter().map(|(_, result)| result);
+            results.chain(&case.else_expr).all(|result| part(result))
+        }
+        other => other.get_type(schema).is_ok_and(|t| implicit(&t, wanted) || t == *wanted),
     }
 }
 

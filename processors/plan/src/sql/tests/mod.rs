@@ -1,5 +1,6 @@
 //! What binding makes of queries, right and wrong.
 
+mod accepted;
 mod errors;
 mod functions;
 mod nexmark;
