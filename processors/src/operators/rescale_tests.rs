@@ -6,8 +6,9 @@ use arrow::array::UInt32Array;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use millrace_plan::{
-    Changes, DeduplicateNode, Exchange, Input, IntervalJoinNode, JobPlan, JoinKind, Node, NodeId,
-    NodeKind, OperatorId, SortColumn, SourceNode, TopNNode, WindowJoinNode,
+    AggregateCall, AggregateFn, Changes, DeduplicateNode, Exchange, GroupAggregateNode, Input,
+    IntervalJoinNode, JobPlan, JoinKind, LateRows, Node, NodeId, NodeKind, OperatorId, SortColumn,
+    SourceNode, TopNNode, WindowAggregateNode, WindowJoinNode, WindowKind, Windows,
 };
 use millrace_state::{Key, KeyGroup, KeyGroups, RowCodec, Rows, Table, hash};
 
@@ -60,11 +61,60 @@ fn operator(kind: &NodeKind, tables: HashMap<String, Table>, watermark: i64) -> 
     };
     let edge = Input { from: NodeId(0), exchange: Exchange::Hash(vec![0]) };
     let both = [input().fields().to_vec(), input().fields().to_vec()].concat();
-    let output: SchemaRef = Schema::new(both[..width].to_vec()).into();
+    let output: SchemaRef = match kind {
+        NodeKind::WindowAggregate(node) => aggregated(3, node.aggregates.len()),
+        NodeKind::GroupAggregate(node) => aggregated(0, node.aggregates.len()),
+        _ => Schema::new(both[..width].to_vec()).into(),
+    };
     let changes = Changes::Upsert((0..5).collect());
     let operator = node(1, kind.clone(), vec![edge; inputs], changes, output);
     let plan = JobPlan { nodes: vec![source, operator], ..JobPlan::default() };
     build(plan.node(NodeId(1)), &plan, &mut restored(tables, watermark)).unwrap()
+}
+
+/// A key, so many columns of a window, so many aggregates.
+fn aggregated(window: usize, aggregates: usize) -> SchemaRef {
+    let mut fields = vec![("k", DataType::Int64)];
+    fields.extend(vec![("w", instant()); window]);
+    fields.extend(vec![("n", DataType::Int64); aggregates]);
+    schema(&fields)
+}
+
+/// Aggregates of every window, and without.
+fn aggregates() -> Vec<NodeKind> {
+    let call = |function, distinct| AggregateCall {
+        function,
+        args: vec![2],
+        arg_types: vec![DataType::Int64],
+        distinct,
+        filter: None,
+        output: DataType::Int64,
+        name: "n".to_owned(),
+    };
+    let calls = vec![call(AggregateFn::Sum, false), call(AggregateFn::Count, true)];
+    let group = GroupAggregateNode {
+        keys: vec![0],
+        aggregates: calls.clone(),
+        input_changes: true,
+        emit_before: true,
+    };
+    let assigned = |window| Windows::Assigned { window, time: 1 };
+    let windows = [
+        assigned(WindowKind::Tumble { size: 10, offset: 0 }),
+        assigned(WindowKind::Hop { size: 20, slide: 5, offset: 0 }),
+        assigned(WindowKind::Cumulate { size: 20, step: 5, offset: 0 }),
+        assigned(WindowKind::Session { gap: 8 }),
+        Windows::Attached { start: 3, end: 4 },
+    ];
+    let windowed = windows.map(|windows| {
+        NodeKind::WindowAggregate(WindowAggregateNode {
+            keys: vec![0],
+            windows,
+            aggregates: calls.clone(),
+            late: LateRows::default(),
+        })
+    });
+    windowed.into_iter().chain([NodeKind::GroupAggregate(group)]).collect()
 }
 
 /// The share of each instance of the tables.
@@ -151,7 +201,7 @@ fn kinds() -> Vec<NodeKind> {
 
 #[test]
 fn several_instances_go_on_where_one_stopped() {
-    for kind in kinds() {
+    for kind in kinds().into_iter().chain(aggregates()) {
         let mut one = operator(&kind, HashMap::new(), NO_WATERMARK);
         let mut stopped = operator(&kind, HashMap::new(), NO_WATERMARK);
         for step in 0..4 {
