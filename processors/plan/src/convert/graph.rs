@@ -118,7 +118,7 @@ impl Graph {
         let names = names.unwrap_or_else(|| columns.iter().map(text).collect());
         let calls = filter.as_ref().map(|filter| common_calls(filter, &columns));
         if let Some(calls) = calls.filter(|calls| !calls.is_empty()) {
-            return self.project_twice(input, filter, &columns, names, calls);
+            return self.project_twice(input, filter.as_ref(), &columns, names, &calls);
         }
         let below = self.draft(input);
         let from = &below.node.schema;
@@ -161,10 +161,10 @@ impl Graph {
     fn project_twice(
         &mut self,
         input: NodeId,
-        filter: Option<Expression>,
+        filter: Option<&Expression>,
         columns: &[Expression],
         names: Vec<String>,
-        calls: Vec<Expression>,
+        calls: &[Expression],
     ) -> NodeId {
         let own = self.schema(input).fields().len();
         let mut all = identity(self.schema(input));
@@ -172,10 +172,10 @@ impl Graph {
         let below = self.project(input, None, all, None);
         let schema = self.schema(below).clone();
         let over = |expression: &Expression| {
-            with_columns(expression, &calls, |place| column(&schema, own + place))
+            with_columns(expression, calls, |place| column(&schema, own + place))
         };
         let columns = columns.iter().map(over).collect();
-        self.project(below, filter.as_ref().map(over), columns, Some(names))
+        self.project(below, filter.map(over), columns, Some(names))
     }
 
     /// How `input` must be dealt to a reader that keeps state by `keys`.

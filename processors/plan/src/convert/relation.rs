@@ -72,12 +72,11 @@ impl Converter<'_> {
     /// The relation with `columns` (over its present ones) in place of its columns.
     pub(crate) fn apply(&mut self, rel: Rel, columns: &[Expression]) -> Rel {
         let over = |rel: &Rel, column| replace(column, &rel.columns);
-        let (rel, calls) = match &rel.pending {
-            Some(_) => (rel, Vec::new()),
-            None => {
-                let columns = columns.iter().map(|column| over(&rel, column)).collect::<Vec<_>>();
-                self.compute_calls(rel, &columns)
-            }
+        let (rel, calls) = if rel.pending.is_some() {
+            (rel, Vec::new())
+        } else {
+            let columns = columns.iter().map(|column| over(&rel, column)).collect::<Vec<_>>();
+            self.compute_calls(rel, &columns)
         };
         let own = rel.added(self) - calls.len();
         let schema = self.graph.schema(rel.base).clone();
