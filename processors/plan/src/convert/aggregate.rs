@@ -5,7 +5,9 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 
 use super::call::Call;
 use super::converter::Converter;
-use super::expression::{Columns, Expression, as_column, column, identity, replace, used};
+use super::expression::{
+    Columns, Expression, as_column, column, identity, renumber, replace, used,
+};
 use super::graph::{Dealt, Facts, Role};
 use super::operators::named;
 use super::relation::{Rel, all};
@@ -87,7 +89,7 @@ impl Converter<'_> {
         let elsewhere = |read: &Expression| used(read).last().is_some_and(|last| *last >= added);
         let computed = groups.iter().any(|group| as_column(group).is_none() && elsewhere(group))
             || calls.iter().flat_map(reads).any(|read| elsewhere(&over(read)))
-            || rel.filter.iter().any(elsewhere);
+            || rel.filter.iter().any(|filter| elsewhere(filter) && !reads_only_from(filter, added));
         let session = rel.window().filter(|w| matches!(w.window, WindowKind::Session { .. }));
         if let Some(window) = session {
             if computed {
@@ -163,6 +165,10 @@ impl Converter<'_> {
     ) -> Result<Rel, SqlError> {
         self.require_append(rel.base, "an aggregate of windows")?;
         let base = self.graph.schema(rel.base).clone();
+        let added = rel.added(self);
+        // What is said of the windows alone is as true of the groups.
+        let (above, below): (Vec<_>, Vec<_>) =
+            rel.filter.iter().cloned().partition(|filter| reads_only_from(filter, added));
         let mut columns = Columns::default();
         let of = |wanted: Part| {
             let at =
@@ -183,16 +189,10 @@ impl Converter<'_> {
             },
         };
         let calls_placed = place_calls(calls, &mut columns);
-        let input = self.graph.project(rel.base, all(rel.filter), columns.0, None);
+        let input = self.graph.project(rel.base, all(below), columns.0, None);
         let aggregates = name_calls(calls_placed, self.graph.schema(input));
         let below = self.graph.schema(input);
-        let key_fields = keys.iter().map(|key| below.field(*key));
-        let schema = named(
-            key_fields
-                .map(|field| (field.name().clone(), field.data_type().clone()))
-                .chain(WINDOW_COLUMNS.iter().map(|name| (name.to_string(), event_time_type())))
-                .chain(aggregates.iter().map(|call| (call.name.clone(), call.output.clone()))),
-        );
+        let schema = window_schema(below, &keys, &aggregates);
         let width = keys.len();
         let id = NodeId(self.graph.drafts.len());
         let mut roles = vec![Role::Lost("an aggregate"); width];
@@ -218,7 +218,9 @@ impl Converter<'_> {
         let mut places: Vec<usize> = parts.iter().map(place).collect();
         places.extend(width + 3..width + 3 + calls.len());
         let columns = places.into_iter().map(|place| column(&schema, place)).collect();
-        Ok(Rel { base, pending: None, filter: Vec::new(), columns })
+        let over = |filter| renumber(filter, &schema, |index| width + index - added);
+        let filter = above.iter().map(over).collect();
+        Ok(Rel { base, pending: None, filter, columns })
     }
 
     fn group_aggregate(
@@ -304,9 +306,23 @@ impl Converter<'_> {
     }
 }
 
+/// The columns of a window aggregate: keys, window, results.
+fn window_schema(below: &SchemaRef, keys: &[usize], calls: &[AggregateCall]) -> SchemaRef {
+    let keys = keys.iter().map(|key| below.field(*key));
+    let keys = keys.map(|field| (field.name().clone(), field.data_type().clone()));
+    let window = WINDOW_COLUMNS.iter().map(|name| (name.to_string(), event_time_type()));
+    let results = calls.iter().map(|call| (call.name.clone(), call.output.clone()));
+    named(keys.chain(window).chain(results))
+}
+
 /// How the output of an operator is dealt whose first columns are its `keys`.
 pub(crate) fn dealt(keys: &[usize]) -> Dealt {
     if keys.is_empty() { Dealt::Single } else { Dealt::By((0..keys.len()).collect()) }
+}
+
+/// Whether an expression reads columns, and none before `first`.
+pub(crate) fn reads_only_from(expression: &Expression, first: usize) -> bool {
+    used(expression).first().is_some_and(|column| *column >= first)
 }
 
 fn reads(call: &Call) -> impl Iterator<Item = &Expression> {

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 
@@ -110,6 +111,16 @@ fn linear(expression: &Expression, time: &dyn Fn(usize) -> bool) -> Option<Linea
         _ => return None,
     };
     linear(binary.left(), time)?.add(&linear(binary.right(), time)?, times)
+}
+
+/// Whether a length of time in `condition` is counted in months.
+pub(crate) fn has_months(condition: &Expression) -> bool {
+    let months = |node: &Expression| match node.downcast_ref::<Literal>().map(Literal::value) {
+        Some(ScalarValue::IntervalMonthDayNano(Some(interval))) => interval.months != 0,
+        Some(ScalarValue::IntervalYearMonth(Some(months))) => *months != 0,
+        _ => false,
+    };
+    condition.exists(|node| Ok(months(node))).unwrap_or(false)
 }
 
 /// A length of time that is the same in every month, in microseconds.

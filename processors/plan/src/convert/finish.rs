@@ -8,7 +8,7 @@ use super::fuse::fuse;
 use super::graph::Role;
 use super::prune::wanted;
 use super::remap::{Map, changes_nothing, remap};
-use crate::{Exchange, JobPlan, Node, NodeId, NodeKind, id};
+use crate::{Changes, Exchange, Input, JobPlan, Node, NodeId, NodeKind, id};
 
 impl Converter<'_> {
     /// The plan of everything converted.
@@ -43,6 +43,7 @@ impl Converter<'_> {
                 made.insert(id, (input.from, map));
                 continue;
             }
+            node.changes = passed_on(&node, &nodes);
             node.id = NodeId(nodes.len());
             node.event_time = event_time(&draft.roles, &map);
             made.insert(id, (node.id, map));
@@ -66,6 +67,19 @@ impl Converter<'_> {
             }
         }
         read
+    }
+}
+
+/// What the rows of a node mean: replaced rows that some other reader of its input asked for pass
+/// through it too.
+fn passed_on(node: &Node, nodes: &[Node]) -> Changes {
+    let passes = matches!(node.kind, NodeKind::Project(_) | NodeKind::Sink(_));
+    let before = |input: &Input| matches!(nodes[input.from.0].changes, Changes::Retract(_));
+    match &node.changes {
+        Changes::Upsert(key) if passes && node.inputs.iter().any(before) => {
+            Changes::Retract(key.clone())
+        }
+        changes => changes.clone(),
     }
 }
 

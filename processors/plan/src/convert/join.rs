@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, Join, Operator, build_join_schema};
 use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::physical_expr::split_conjunction;
 
-use super::bounds::{Bounds, bounds};
+use super::bounds::{Bounds, bounds, has_months};
 use super::converter::Converter;
 use super::expression::{Columns, Expression, column, identity, renumber, replace, used};
 use super::graph::{Dealt, Facts, Role};
@@ -253,6 +253,9 @@ impl Converter<'_> {
         match (lacks, conditions.near) {
             (Some(lacks), _) => error(&format!("a join of windows that does not compare {lacks}"))
                 .hint(format!("add `AND a.{lacks} = b.{lacks}`: together they are the window")),
+            _ if conditions.rest.iter().any(has_months) => {
+                error("a bound in months has no fixed length").hint("write it in days: INTERVAL '30' DAY")
+            }
             (None, Some((_, _, bounds))) => {
                 let which = if bounds.lower.is_none() { "early" } else { "late" };
                 error(&format!(

@@ -109,8 +109,8 @@ impl Converter<'_> {
         key.iter().map(place).collect::<Result<Vec<_>, _>>().map(Some)
     }
 
-    /// The columns by which the rows of a query change, as far as they are selected; none if the rows
-    /// never change.
+    /// The columns by which the rows of a query change, as far as they are selected; none if the
+    /// rows never change.
     fn query_key(&self, rel: &Rel) -> Option<Vec<usize>> {
         let below = &self.graph.draft(rel.base).node;
         let wanted = below.changes.key()?;

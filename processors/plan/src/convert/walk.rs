@@ -7,6 +7,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::split_conjunction;
 
+use super::aggregate::reads_only_from;
 use super::converter::Converter;
 use super::expression::{Expression, as_column, column, replace, text, used};
 use super::graph::{Dealt, Facts, Role, forward};
@@ -150,7 +151,8 @@ impl Converter<'_> {
     fn check_session_filter(&self, rel: &Rel, condition: &Expression) -> Result<(), SqlError> {
         match rel.window() {
             Some(PendingWindow { window: WindowKind::Session { .. }, partition, .. })
-                if !used(condition).iter().all(|column| partition.contains(column)) =>
+                if !used(condition).iter().all(|column| partition.contains(column))
+                    && !reads_only_from(condition, rel.added(self)) =>
             {
                 Err(self
                     .error_near(

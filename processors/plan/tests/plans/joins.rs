@@ -133,6 +133,8 @@ fn a_join_that_keeps_rows_for_ever_is_refused_with_its_cure() {
     let plain =
         "INSERT INTO out SELECT a.id, b.price FROM auction AS a JOIN bid AS b ON a.id = b.auction";
     assert_snapshot!("unbounded", refused(plain, &catalog()));
+    let months = "b.dateTime >= a.dateTime AND b.dateTime < a.dateTime + INTERVAL '1' MONTH";
+    assert_snapshot!("months", refused(&interval(months), &catalog()));
     assert_snapshot!("half_bounded", refused(&interval("b.dateTime >= a.dateTime"), &catalog()));
     let half = windowed(
         "SELECT p.id FROM p JOIN a ON p.id = a.seller AND p.window_start = a.window_start",

@@ -56,9 +56,29 @@ fn a_window_under_an_aggregate_is_assigned_by_it() {
 fn a_window_that_a_filter_reads_is_assigned_below_it() {
     let sql = format!(
         "INSERT INTO out SELECT window_start, COUNT(*) FROM {TUMBLE} \
-         WHERE window_start > TIMESTAMP '2026-01-01 00:00:00' GROUP BY window_start, window_end"
+         WHERE dateTime > window_start + INTERVAL '1' SECOND GROUP BY window_start, window_end"
     );
     assert_snapshot!(text(&sql, &catalog()));
+}
+
+#[test]
+fn a_filter_of_windows_waits_for_their_groups() {
+    let sql = "INSERT INTO out SELECT bidder, COUNT(*), window_end FROM TABLE(SESSION(TABLE bid \
+               PARTITION BY bidder, DESCRIPTOR(dateTime), INTERVAL '10' SECOND)) \
+               WHERE window_end > TIMESTAMP '2026-01-01 00:00:00' AND bidder > 7 \
+               GROUP BY bidder, window_start, window_end";
+    assert_snapshot!(text(sql, &catalog()));
+}
+
+#[test]
+fn replaced_rows_asked_for_by_one_reader_are_told_to_all() {
+    let sql = "CREATE TEMPORARY VIEW v AS SELECT auction, COUNT(*) AS n FROM bid GROUP BY auction; \
+               INSERT INTO keyed SELECT auction, n + 1 AS m FROM v; \
+               INSERT INTO by_n SELECT n, COUNT(*) AS auctions FROM v GROUP BY n";
+    let catalog = keyed(&["auction"]).sink("by_n", crate::catalog::sink(None, &["n"]));
+    let plan = planned(sql, &catalog);
+    let changes: Vec<&Changes> = plan.sinks().map(|(node, _)| &node.changes).collect();
+    assert_eq!(changes, [&Changes::Retract(vec![0]), &Changes::Upsert(vec![0])]);
 }
 
 #[test]
