@@ -12,7 +12,7 @@ use crate::StateError;
 /// Version of the format in which rows are encoded; state files carry it.
 pub const ROW_FORMAT: u32 = 1;
 
-/// Encodes rows of given types in a format that does not change (see the README of this crate).
+/// Encodes rows of given types in a format that does not change (see the top of `row/mod.rs`).
 #[derive(Debug, Clone)]
 pub struct RowCodec {
     types: Vec<DataType>,

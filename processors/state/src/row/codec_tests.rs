@@ -40,7 +40,7 @@ impl Dice {
             }
             DataType::List(item) => {
                 let offsets = OffsetBuffer::from_lengths(self.lengths(rows));
-                let items = self.array(item.data_type(), offsets.last().copied().unwrap() as usize);
+                let items = self.array(item.data_type(), last(&offsets));
                 Arc::new(ListArray::new(Arc::clone(item), offsets, items, self.nulls(rows)))
             }
             DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
@@ -55,7 +55,7 @@ impl Dice {
             DataType::Map(entries, _) => {
                 let DataType::Struct(fields) = entries.data_type() else { unreachable!() };
                 let offsets = OffsetBuffer::from_lengths(self.lengths(rows));
-                let items = offsets.last().copied().unwrap() as usize;
+                let items = last(&offsets);
                 let keys = (0..items).map(|_| Some(self.below(3).to_string()));
                 let keys: ArrayRef = Arc::new(keys.collect::<StringArray>());
                 let values = self.array(fields[1].data_type(), items);
@@ -68,11 +68,10 @@ impl Dice {
                 Arc::new(StructArray::new(fields.clone(), columns, self.nulls(rows)))
             }
             DataType::Utf8 => {
-                let text =
-                    |n: u64| ["", "a", "ab", "a longer text than fits in a view"][n as usize];
-                let values = (0..rows).map(|_| self.below(5)).collect::<Vec<_>>();
-                let values = values.iter().map(|n| (*n < 4).then(|| text(*n)));
-                Arc::new(values.collect::<StringArray>())
+                let texts = ["", "a", "ab", "a longer text than fits in a view"];
+                let values = (0..rows).map(|_| usize::try_from(self.below(5)).unwrap());
+                let values: Vec<_> = values.collect();
+                Arc::new(values.iter().map(|n| texts.get(*n)).collect::<StringArray>())
             }
             fixed if fixed.primitive_width().is_some() => self.fixed(fixed, rows),
             DataType::FixedSizeBinary(_) => self.fixed(data_type, rows),
@@ -93,6 +92,10 @@ impl Dice {
         let data = ArrayData::builder(data_type.clone()).len(rows).nulls(self.nulls(rows));
         make_array(data.add_buffer(bytes.into()).build().unwrap())
     }
+}
+
+fn last(offsets: &OffsetBuffer<i32>) -> usize {
+    usize::try_from(*offsets.last().unwrap()).unwrap()
 }
 
 fn field(name: &str, data_type: DataType) -> Field {
@@ -173,7 +176,7 @@ proptest! {
         let all: Vec<u8> = encoded.iter().flatten().copied().collect();
         if !all.is_empty() {
             prop_assert_eq!(codec.length_of_first(&all), encoded.get(0).len());
-            if encoded.get(0).len() > 0 {
+            if !encoded.get(0).is_empty() {
                 prop_assert!(codec.split(&all).eq(encoded.iter()));
             }
         }

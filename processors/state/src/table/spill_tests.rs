@@ -73,7 +73,9 @@ fn state_ten_times_its_memory_is_all_there_and_memory_stays_within_its_limit() {
             };
             tables[which].update(namespace, Key::new(&key), change).unwrap();
         }
-        tables.iter_mut().for_each(|table| drop(table.freeze()));
+        for table in &mut tables {
+            drop(table.freeze());
+        }
         let [left, right] = &mut tables;
         spill_if_needed(&memory, &mut [left, right]).unwrap();
         let used: usize = tables.iter().map(Table::bytes).sum();
