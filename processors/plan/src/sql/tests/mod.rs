@@ -5,6 +5,7 @@ mod errors;
 mod functions;
 mod nexmark;
 mod plans;
+mod registered;
 
 use std::sync::Arc;
 use std::time::Duration;
