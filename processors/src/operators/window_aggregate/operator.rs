@@ -12,7 +12,10 @@ use super::emit::{Emitter, Fired, key_types};
 use super::fire::{due, last_end, merge_panes, next_end, take_merged, take_single};
 use super::placement::Placement;
 use crate::operators::aggregate::{AggregateSet, Distinct, DistinctTable, Grouper, Input, States};
-use crate::{Batch, JobError, Micros, Operator, OperatorContext, Output};
+use crate::operators::columns::WINDOW_TIME_BEFORE_END;
+use crate::{
+    Batch, END_OF_TIME, JobError, Micros, NO_WATERMARK, Operator, OperatorContext, Output,
+};
 
 /// Groups that fire are sent on when there are this many.
 const FIRED: usize = 65_536;
@@ -212,11 +215,30 @@ impl Operator for WindowAggregateOperator {
             self.due = self.next_due(watermark)?;
         }
         self.watermark = watermark;
-        Ok(watermark)
+        Ok(passed_on(&self.windows, watermark))
     }
 
     fn tables(&mut self) -> Vec<&mut Table> {
         let distinct = self.distinct.as_mut().map(DistinctTable::table);
         std::iter::once(&mut self.table).chain(distinct).collect()
     }
+}
+
+/// The watermark of the results. Their time, `window_time`, is a little before the end at which
+/// they come: while the watermark is in between, it must not overtake them. Attached windows are
+/// taken to end at whole milliseconds.
+fn passed_on(windows: &Windows, watermark: Micros) -> Micros {
+    if matches!(watermark, NO_WATERMARK | END_OF_TIME) {
+        return watermark;
+    }
+    let next_end = match windows {
+        Windows::Assigned { window, .. } => {
+            window.pane_start(watermark).saturating_add(window.pane().unwrap_or_default())
+        }
+        Windows::Attached { .. } => {
+            let whole = watermark.saturating_sub(watermark.rem_euclid(WINDOW_TIME_BEFORE_END));
+            whole.saturating_add(WINDOW_TIME_BEFORE_END)
+        }
+    };
+    watermark.min(next_end.saturating_sub(WINDOW_TIME_BEFORE_END))
 }

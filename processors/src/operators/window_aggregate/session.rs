@@ -11,7 +11,7 @@ use super::emit::{Emitter, Fired, key_types};
 use super::session_list::{Stretch, add, push, sessions, touches};
 use super::timers::Timers;
 use crate::operators::aggregate::{AggregateSet, Distinct, Grouper, Input, States};
-use crate::operators::columns::micros;
+use crate::operators::columns::{WINDOW_TIME_BEFORE_END, micros};
 use crate::{
     Batch, END_OF_TIME, JobError, Micros, NO_WATERMARK, Operator, OperatorContext, Output,
 };
@@ -20,7 +20,7 @@ use crate::{
 ///
 /// A session takes in every row not further than the gap from one of its rows, so it is complete
 /// when the watermark is *past* its last row by more than the gap; until then a row exactly at the
-/// gap may come. Results are therefore one microsecond behind the watermark, which is passed on so.
+/// gap may come. The watermark of the results is held back accordingly.
 ///
 /// Table `sessions`: key → list of open sessions. Table `timers`: see [`Timers`]; every open session
 /// has one, not after the instant at which it closes.
@@ -236,8 +236,11 @@ impl Operator for SessionOperator {
             self.fire(watermark, out).map_err(|error| error.of(&self.operator))?;
         }
         self.watermark = watermark;
-        let behind = !matches!(watermark, NO_WATERMARK | END_OF_TIME);
-        Ok(watermark - Micros::from(behind))
+        // The next result may end at the watermark, and its `window_time` is before that.
+        Ok(match watermark {
+            NO_WATERMARK | END_OF_TIME => watermark,
+            other => other.saturating_sub(WINDOW_TIME_BEFORE_END),
+        })
     }
 
     fn tables(&mut self) -> Vec<&mut Table> {

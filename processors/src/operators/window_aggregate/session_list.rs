@@ -66,17 +66,17 @@ fn extend_only(
     states: &States,
 ) -> bool {
     let Some(session) = sessions(list).next() else { return false };
-    let (first, last) = (session.first.min(rows.first), session.last.max(rows.last));
+    let (from, to) = (session.first.min(rows.first), session.last.max(rows.last));
     let alone = session.state.len() + HEADER == list.len();
     if !alone || !touches(&session, rows.first, rows.last, gap) {
         return false;
     }
-    let (header, state) = list.split_at_mut(HEADER);
-    if !set.merge_in_place(state, states, rows.group) {
+    let (header, held) = list.split_at_mut(HEADER);
+    if !set.merge_in_place(held, states, rows.group) {
         return false;
     }
-    header[..8].copy_from_slice(&first.to_le_bytes());
-    header[8..16].copy_from_slice(&last.to_le_bytes());
+    header[..8].copy_from_slice(&from.to_le_bytes());
+    header[8..16].copy_from_slice(&to.to_le_bytes());
     true
 }
 

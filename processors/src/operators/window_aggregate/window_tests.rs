@@ -146,3 +146,23 @@ fn after_a_restart_no_window_fires_again() {
     push(&mut after, 0, batch(&[(1, 4_000), (1, 9_000)]));
     assert_eq!(advance(&mut after, END_OF_TIME), ["+I 1 5000 15000 14000 2"]);
 }
+
+#[test]
+fn the_watermark_does_not_overtake_the_results() {
+    let mut out = Output::default();
+    let mut tumble = fresh(TUMBLE, false);
+    for (watermark, expected) in [
+        (8_999, 8_999),
+        (9_000, 9_000),
+        (9_999, 9_000),
+        (10_000, 10_000),
+        (END_OF_TIME, END_OF_TIME),
+    ] {
+        assert_eq!(tumble.watermark(watermark, &mut out).unwrap(), expected);
+    }
+    let windows = Windows::Attached { start: 1, end: 2 };
+    let mut attached = operator(windows, vec![count(false)], &mut OperatorContext::fresh("w"));
+    for (watermark, expected) in [(9_000, 9_000), (9_999, 9_000), (10_000, 10_000)] {
+        assert_eq!(attached.watermark(watermark, &mut out).unwrap(), expected);
+    }
+}
