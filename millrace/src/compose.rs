@@ -195,12 +195,11 @@ pub(crate) fn local_job(
     }
     let mut collected = BTreeMap::new();
     for (_, sink) in plan.sinks() {
-        job = match folders.get(&sink.name) {
-            Some(folder) => job.with_sink(&sink.name, folder.clone()),
-            None => {
-                let rows: &mut MemorySink = collected.entry(sink.name.clone()).or_default();
-                job.with_sink(&sink.name, rows.clone())
-            }
+        job = if let Some(folder) = folders.get(&sink.name) {
+            job.with_sink(&sink.name, folder.clone())
+        } else {
+            let rows: &mut MemorySink = collected.entry(sink.name.clone()).or_default();
+            job.with_sink(&sink.name, rows.clone())
         };
     }
     LocalJob { job, collected }

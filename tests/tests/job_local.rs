@@ -1,5 +1,6 @@
 //! A job on a developer's desk: files in, results, plan and mistakes out.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -273,6 +274,45 @@ async fn rows_are_written_to_files_that_another_job_reads() -> Result<()> {
         let total = succeeded(&desk.job(&args).await?)?;
         assert_eq!(total, "plays,n\n6,5\n", "{format}");
     }
+    Ok(())
+}
+
+/// The job that comes with the data, over one of its files as it is: compressed, with a hundred
+/// columns, times with a zone.
+#[tokio::test]
+async fn the_job_of_the_bundled_data_runs_on_its_files() -> Result<()> {
+    let desk = Desk::new("")?;
+    let path = |name: &str| repository().join(name).display().to_string();
+    let job = path("jobs/open-bandit/take-rate.sql");
+    let log = format!("log={}", path("jobs/data/open-bandit/random/all/all.csv.gz"));
+    let files = ["--input", &log, "--event-time", "log=timestamp"];
+    let args = ["run", "--local", &job, "-o", "json", "--limit", "1000"];
+    let answer = json_of(&desk.job(&[&args[..], &files].concat()).await?)?;
+    let found = answer["results"]["take_rate"]["rows"].as_array().context("rows")?;
+
+    let mut expected: BTreeMap<(String, i64), (i64, i64)> = BTreeMap::new();
+    for event in OpenBandit::bundled()? {
+        let event = event?;
+        let fields: Value = serde_json::from_slice(&event.json)?;
+        if fields["policy"] != "random" || fields["campaign"] != "all" {
+            continue;
+        }
+        let time = fields["event_time"].as_str().context("a time")?;
+        let position = fields["position"].as_i64().context("a position")?;
+        let counts = expected.entry((format!("{}T00:00:00Z", &time[..10]), position)).or_default();
+        let count = if event.stream == "clicks" { &mut counts.1 } else { &mut counts.0 };
+        *count += 1;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "there are some thousand")]
+    let row = |((day, position), (shown, clicked)): ((String, i64), (i64, i64))| {
+        json!({
+            "window_start": day, "position": position, "impressions": shown, "clicks": clicked,
+            "take_rate": clicked as f64 / shown as f64,
+        })
+    };
+    let expected: Vec<_> = expected.into_iter().map(row).collect();
+    assert_eq!(expected.len(), 21, "three positions on seven days");
+    assert_eq!(found, &expected);
     Ok(())
 }
 
