@@ -127,7 +127,7 @@ impl Unit {
         match self {
             // 1970-01-01 was a Thursday.
             Self::Fixed(length) if length == 7 * DAY => {
-                (micros + 4 * DAY).div_euclid(length) * length - 4 * DAY
+                micros.saturating_add(4 * DAY).div_euclid(length) * length - 4 * DAY
             }
             Self::Fixed(length) => micros.div_euclid(length) * length,
             Self::Months(count) => {
@@ -141,16 +141,22 @@ impl Unit {
     /// The least beginning of this unit that is not before an instant.
     pub(super) fn ceil(self, micros: i64) -> i64 {
         let floor = self.floor(micros);
-        if floor == micros { micros } else { self.add(floor, 1) }
+        if floor == micros { micros } else { self.add(floor, 1).unwrap_or(i64::MAX) }
     }
 
-    /// An instant this many units later.
-    pub(super) fn add(self, micros: i64, count: i64) -> i64 {
+    /// An instant this many units later, if there is one.
+    pub(super) fn add(self, micros: i64, count: i64) -> Option<i64> {
+        // Instants span 600,000 years; dates are computed without a look at overflow.
+        const MOST_MONTHS: i64 = 12 * 600_000;
         match self {
-            Self::Fixed(length) => micros.wrapping_add(length.wrapping_mul(count)),
+            Self::Fixed(length) => micros.checked_add(length.checked_mul(count)?),
             Self::Months(months) => {
-                let date = Date::of(micros).plus_months(months * count);
-                date.micros() + micros.rem_euclid(DAY)
+                let months = months.checked_mul(count)?;
+                if !(-MOST_MONTHS..=MOST_MONTHS).contains(&months) {
+                    return None;
+                }
+                let days = Date::of(micros).plus_months(months).days();
+                days.checked_mul(DAY)?.checked_add(micros.rem_euclid(DAY))
             }
         }
     }
@@ -158,7 +164,7 @@ impl Unit {
     /// Whole units from one instant to another.
     pub(super) fn between(self, from: i64, to: i64) -> i64 {
         match self {
-            Self::Fixed(length) => (to - from) / length,
+            Self::Fixed(length) => to.saturating_sub(from) / length,
             Self::Months(months) => {
                 let (start, end) = (Date::of(from), Date::of(to));
                 let mut count = (end.year - start.year) * 12 + end.month - start.month;

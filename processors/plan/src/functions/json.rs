@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::ScalarUDF;
 
@@ -119,7 +119,7 @@ fn exists(args: &Args) -> Result<ArrayRef> {
             (None, _) => None,
             (Some(Ok(found)), _) => Some(found),
             (Some(Err(())), None) => Some(false),
-            (Some(Err(())), Some(values)) => values.iter().nth(row).flatten(),
+            (Some(Err(())), Some(values)) => values.is_valid(row).then(|| values.value(row)),
         })
     })
 }
@@ -131,9 +131,9 @@ fn string(args: &Args) -> Result<ArrayRef> {
     let column = args.column(0)?;
     let bare = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
     let written = arrow::compute::cast(&column, &DataType::Utf8)?;
-    let written = arrow::array::AsArray::as_string::<i32>(&written);
+    let written = written.as_string::<i32>();
     texts(args.rows, |row, out| {
-        if arrow::array::Array::is_null(written, row) {
+        if written.is_null(row) {
             return Ok(None);
         }
         let text = written.value(row);

@@ -233,7 +233,8 @@ impl Fields {
             day: self.day.unwrap_or(1),
         };
         let hour = self.hour + if self.half == Some(true) { 12 } else { 0 };
-        let valid = (1..=12).contains(&date.month)
+        let valid = (0..=9999).contains(&date.year)
+            && (1..=12).contains(&date.month)
             && (1..=days_in_month(date.year, date.month)).contains(&date.day)
             && (0..24).contains(&hour)
             && (0..60).contains(&self.minute)

@@ -162,7 +162,7 @@ fn add(args: &Args) -> Result<arrow::array::ArrayRef> {
     let unit = unit(&args.text(0)?)?;
     let (counts, from) = (args.int(1)?, args.time(2)?);
     times(args.rows, |row| {
-        Ok(counts.get(row).zip(from.get(row)).map(|(count, time)| unit.add(time, count)))
+        Ok(counts.get(row).zip(from.get(row)).and_then(|(count, time)| unit.add(time, count)))
     })
 }
 

@@ -27,9 +27,10 @@ impl AggregateFunction for SumOfSquares {
     }
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        match args {
-            [DataType::Int64] => Ok(DataType::Int64),
-            _ => plan_err!("it wants one BIGINT"),
+        if args == [DataType::Int64] {
+            Ok(DataType::Int64)
+        } else {
+            plan_err!("it wants one BIGINT")
         }
     }
 
