@@ -24,6 +24,12 @@ pub(super) struct Encoder {
     writer: StreamWriter<Vec<u8>>,
     schema: SchemaRef,
     columns: Columns,
+    encoded: Encoded,
+}
+
+/// What a file has come to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Encoded {
     pub(super) rows: u64,
     pub(super) bytes: u64,
 }
@@ -51,11 +57,11 @@ impl Encoder {
             .map_err(failed)?;
         let writer =
             StreamWriter::try_new_with_options(Vec::new(), &schema, options).map_err(failed)?;
-        Ok(Self { writer, schema, columns: Columns::default(), rows: 0, bytes: 0 })
+        Ok(Self { writer, schema, columns: Columns::default(), encoded: Encoded::default() })
     }
 
     /// Adds a change of table number `table`, and sends off a batch when it is full.
-    fn push(
+    pub(super) fn push(
         &mut self,
         table: u32,
         change: &Change<'_>,
@@ -91,7 +97,7 @@ impl Encoder {
         send: &mut impl FnMut(Bytes) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         let columns = &mut self.columns;
-        self.rows += columns.rows as u64;
+        self.encoded.rows += columns.rows as u64;
         (columns.rows, columns.bytes) = (0, 0);
         let arrays: Vec<ArrayRef> = vec![
             Arc::new(columns.table.finish()),
@@ -110,19 +116,20 @@ impl Encoder {
         send: &mut impl FnMut(Bytes) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         let bytes = std::mem::take(self.writer.get_mut());
-        self.bytes += bytes.len() as u64;
+        self.encoded.bytes += bytes.len() as u64;
         send(bytes.into())
     }
 
     /// Ends the file.
     pub(super) fn finish(
-        &mut self,
+        mut self,
         send: &mut impl FnMut(Bytes) -> Result<(), StateError>,
-    ) -> Result<(), StateError> {
+    ) -> Result<Encoded, StateError> {
         if self.columns.rows > 0 {
             self.flush(send)?;
         }
         self.writer.finish().map_err(failed)?;
-        self.send(send)
+        self.send(send)?;
+        Ok(self.encoded)
     }
 }

@@ -8,7 +8,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use super::{Basis, StateTables};
-use crate::{CheckpointStore, Key, KeyGroup, KeyGroups, StateFile, Table};
+use crate::{CheckpointStore, Key, KeyGroup, KeyGroups, StateFile, StateMemory, Table};
 
 type Contents = BTreeMap<(String, i64, Vec<u8>), Vec<u8>>;
 
@@ -102,6 +102,13 @@ async fn a_chain_of_files_makes_the_tables_again_small_or_large_merged_or_not() 
         }
 
         let merged = store.merge_state_files(&files[..5], "state/m").await.unwrap().unwrap();
+        // Hardly any memory makes the same file, if in another order.
+        let (little, small) = (StateMemory::new(50_000, None), "state/s");
+        let keep = |operator: &str| operator == "op";
+        let again = store.merge_state_files_within(&files[..5], small, &little, keep).await;
+        assert_eq!(again.unwrap().unwrap().rows, merged.rows);
+        let none = store.merge_state_files_within(&files[..5], small, &little, |_| false).await;
+        assert_eq!(none.unwrap(), None);
         assert!(merged.rows < files[..5].iter().map(|file| file.rows).sum());
         files.splice(..5, [merged]);
         instance.change(6);

@@ -1,8 +1,11 @@
 //! Rewriting a chain of files as one.
 
-use crate::{CheckpointStore, KeyGroups, StateError, StateFile};
+use bytes::Bytes;
 
+use super::encode::Encoder;
+use super::format::TableEntry;
 use super::load::Basis;
+use crate::{CheckpointStore, KeyGroups, StateError, StateFile, StateMemory};
 
 /// Length of a chain from which on it is rewritten whatever is in it: each file costs a request.
 const LONGEST: usize = 64;
@@ -28,18 +31,45 @@ impl CheckpointStore {
         files: &[StateFile],
         path: &str,
     ) -> Result<Option<StateFile>, StateError> {
+        let memory = StateMemory::unlimited();
+        self.merge_state_files_within(files, path, &memory, |_| true).await
+    }
+
+    /// The same for the operators that `keep` names, within `memory`.
+    pub async fn merge_state_files_within(
+        &self,
+        files: &[StateFile],
+        path: &str,
+        memory: &StateMemory,
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<Option<StateFile>, StateError> {
         let key_groups = KeyGroups {
             start: files.iter().map(|file| file.key_groups.start).min().unwrap_or(0),
             end: files.iter().map(|file| file.key_groups.end).max().unwrap_or(0),
         };
-        let tables = self.read_state_files(files, key_groups, Basis::Everything).await?;
-        let mut tables: Vec<_> = tables.into_iter().collect();
+        let basis = Basis::Changes;
+        let tables = self.read_state_files_within(files, key_groups, basis, memory).await?;
+        let mut tables: Vec<_> = tables
+            .into_iter()
+            .filter(|((operator, _), table)| keep(operator) && table.entries() > 0)
+            .collect();
+        if tables.is_empty() {
+            return Ok(None);
+        }
         tables.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-        let frozen = tables.into_iter().map(|((operator, name), mut table)| {
-            let frozen = table.freeze();
-            (operator, name, frozen)
-        });
-        self.write_state_file(path, key_groups, frozen.collect()).await
+        let size = tables.iter().map(|(_, table)| table.bytes()).sum();
+        let encode = move |send: &mut dyn FnMut(Bytes) -> Result<(), StateError>| {
+            let mut send = send;
+            let (names, tables): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+            let entry = |(operator, table)| TableEntry { operator, table, dropped: Vec::new() };
+            let entries: Vec<_> = names.into_iter().map(entry).collect();
+            let mut encoder = Encoder::new(&entries)?;
+            for (number, table) in (0..).zip(tables) {
+                table.export(|change| encoder.push(number, &change, &mut send))?;
+            }
+            encoder.finish(&mut send)
+        };
+        self.put_state(path, key_groups, size, encode).await.map(Some)
     }
 }
 

@@ -29,6 +29,8 @@ mod read;
 mod write;
 
 #[cfg(test)]
+mod chain_tests;
+#[cfg(test)]
 mod file_tests;
 
 pub use load::{Basis, StateTables};

@@ -5,7 +5,7 @@ use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, WriteMultipart};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::encode::Encoder;
+use super::encode::{Encoded, Encoder};
 use super::format::TableEntry;
 use crate::{CheckpointStore, Frozen, KeyGroups, StateError, StateFile};
 
@@ -36,25 +36,35 @@ impl CheckpointStore {
         if entries.is_empty() {
             return Ok(None);
         }
-        let size: usize = changes.iter().map(Frozen::bytes).sum();
+        let size = changes.iter().map(Frozen::bytes).sum();
         let encode = move |send: &mut dyn FnMut(Bytes) -> Result<(), StateError>| {
             let mut send = send;
             let mut encoder = Encoder::new(&entries)?;
             for (table, frozen) in changes.into_iter().enumerate() {
                 encoder.add(table, frozen, &mut send)?;
             }
-            encoder.finish(&mut send)?;
-            Ok((encoder.rows, encoder.bytes))
+            encoder.finish(&mut send)
         };
-        let (rows, bytes) = if size <= SMALL {
+        self.put_state(path, key_groups, size, encode).await.map(Some)
+    }
+
+    /// Stores what `encode` makes of about `size` bytes of state.
+    pub(super) async fn put_state(
+        &self,
+        path: &str,
+        key_groups: KeyGroups,
+        size: usize,
+        encode: impl Encode + Send + 'static,
+    ) -> Result<StateFile, StateError> {
+        let Encoded { rows, bytes } = if size <= SMALL {
             self.put_small(path, encode).await?
         } else {
             self.put_large(path, encode).await?
         };
-        Ok(Some(StateFile { path: path.into(), rows, bytes, key_groups }))
+        Ok(StateFile { path: path.into(), rows, bytes, key_groups })
     }
 
-    async fn put_small<T>(&self, path: &str, encode: impl Encode<T>) -> Result<T, StateError> {
+    async fn put_small(&self, path: &str, encode: impl Encode) -> Result<Encoded, StateError> {
         let mut pieces = Vec::new();
         let result = encode(&mut |piece| {
             pieces.push(piece);
@@ -67,11 +77,11 @@ impl CheckpointStore {
     }
 
     /// Encodes on a thread of its own while what is ready is uploaded.
-    pub(super) async fn put_large<T: Send + 'static>(
+    async fn put_large(
         &self,
         path: &str,
-        encode: impl Encode<T> + Send + 'static,
-    ) -> Result<T, StateError> {
+        encode: impl Encode + Send + 'static,
+    ) -> Result<Encoded, StateError> {
         let path = self.path(path);
         let failed = |e| StateError::store(format!("writing {path}"), e);
         let (sender, pieces) = mpsc::channel(PIECES);
@@ -98,13 +108,13 @@ impl CheckpointStore {
 }
 
 /// Encodes a file: gives it away piece by piece.
-pub(super) trait Encode<T>:
-    FnOnce(&mut dyn FnMut(Bytes) -> Result<(), StateError>) -> Result<T, StateError>
+pub(super) trait Encode:
+    FnOnce(&mut dyn FnMut(Bytes) -> Result<(), StateError>) -> Result<Encoded, StateError>
 {
 }
 
-impl<T, F> Encode<T> for F where
-    F: FnOnce(&mut dyn FnMut(Bytes) -> Result<(), StateError>) -> Result<T, StateError>
+impl<F> Encode for F where
+    F: FnOnce(&mut dyn FnMut(Bytes) -> Result<(), StateError>) -> Result<Encoded, StateError>
 {
 }
 

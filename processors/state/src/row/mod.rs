@@ -8,10 +8,11 @@
 //! |---|---|
 //! | `Null` | nothing |
 //! | `Boolean` | `0` null, `1` false, `2` true |
-//! | integers, dates, times, timestamps, durations, intervals, decimals, `FixedSizeBinary` | `0` null; `1`, then the value as Arrow lays it out |
-//! | floats | the same; zero is never negative, and there is one NaN |
+//! | numbers, dates, times, intervals, `FixedSizeBinary` | `0` null; `1`, then it as in Arrow |
+//! | floats among them | the same, but zero is never negative and there is one NaN |
 //! | strings, binaries (any layout) | LEB128 of 0 for null, or of length + 1, then the bytes |
-//! | lists, maps | LEB128 of 0 for null, or of count + 1, then the cells of the elements (of a map: structs of key and value) |
+//! | lists | LEB128 of 0 for null, or of count + 1, then the cells of the elements |
+//! | maps | as lists of structs of key and value |
 //! | structs | `0` null; `1`, then the cells of the fields |
 //! | dictionaries | as their values |
 //!

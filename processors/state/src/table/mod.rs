@@ -7,8 +7,8 @@
 //! is dead are emptied a few records per operation. Above its share of memory, a table moves the
 //! clean chunks not written for longest to a store on disk, with their part of the index.
 //!
-//! Invariants: the index names every live record in memory once; for each key at most one record of the
-//! dirty chunks is live, and a removal stands before it; dropped namespaces apply before all
+//! Invariants: the index names every live record in memory once; for each key at most one record
+//! of the dirty chunks is live, and a removal stands before it; dropped namespaces apply before all
 //! records of the same freeze.
 
 mod chunk;
@@ -26,7 +26,7 @@ mod tidy;
 #[cfg(test)]
 mod spill_tests;
 #[cfg(test)]
-mod table_tests;
+pub(crate) mod table_tests;
 
 pub use frozen::{Change, Frozen};
 pub use memory::{StateMemory, spill_if_needed};

@@ -13,7 +13,8 @@ proptest! {
 
     #[test]
     fn a_table_with_hardly_any_memory_is_a_map_and_so_are_its_checkpoints(
-        ops in prop::collection::vec(op(), 1..300), limit in prop_oneof![Just(0), 4_000..20_000_usize],
+        ops in prop::collection::vec(op(), 1..300),
+        limit in prop_oneof![Just(0), 4_000..20_000_usize],
     ) {
         let memory = StateMemory::new(limit, None);
         let mut table = Table::with_memory("t", memory.clone());

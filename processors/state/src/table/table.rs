@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::chunk::Record;
 use super::chunks::{At, Chunks};
-use super::frozen::Frozen;
+use super::frozen::{Change, Frozen};
 use super::local_store::Unspilled;
 use super::memory::StateMemory;
 use super::namespace::Namespace;
@@ -182,6 +183,28 @@ impl Table {
         }
         for record in sorted {
             visit(record.group, record.key, record.value);
+        }
+        Ok(())
+    }
+
+    /// Visits every entry, in memory and on disk.
+    pub(crate) fn export<E: From<StateError>>(
+        &self,
+        mut visit: impl FnMut(Change<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (&namespace, entries) in &self.namespaces {
+            for place in &entries.index {
+                let Record { group, key, value, .. } =
+                    self.chunks.chunk(place.at.chunk).record(place.at.offset);
+                visit(Change { namespace, group, key, value: Some(value) })?;
+            }
+            if let (Some(spilled), 1..) = (&self.spilled, entries.spilled) {
+                for entry in spilled.scan(namespace) {
+                    let (key, old) = entry?;
+                    let value = Some(old.value());
+                    visit(Change { namespace, group: old.group(), key: &key, value })?;
+                }
+            }
         }
         Ok(())
     }

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::{Frozen, Table};
 use crate::{Key, KeyGroup, KeyGroups};
 
-pub(super) type Model = BTreeMap<i64, BTreeMap<Vec<u8>, Vec<u8>>>;
+pub(crate) type Model = BTreeMap<i64, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 #[derive(Debug, Clone)]
-pub(super) enum Op {
+pub(crate) enum Op {
     Put(i64, u8, Vec<u8>),
     Append(i64, u8, Vec<u8>),
     Remove(i64, u8),
@@ -20,7 +20,7 @@ pub(super) enum Op {
     Written,
 }
 
-pub(super) fn op() -> impl Strategy<Value = Op> {
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     let value = || {
         prop_oneof![
             4 => prop::collection::vec(any::<u8>(), 1..60),
@@ -42,7 +42,7 @@ fn group(key: &[u8]) -> KeyGroup {
     KeyGroup(u16::from(key[0]) % 3)
 }
 
-pub(super) fn apply(op: &Op, table: &mut Table, model: &mut Model) {
+pub(crate) fn apply(op: &Op, table: &mut Table, model: &mut Model) {
     match op {
         Op::Put(namespace, key, value) => {
             let key = [*key];
@@ -73,7 +73,7 @@ pub(super) fn apply(op: &Op, table: &mut Table, model: &mut Model) {
     }
 }
 
-pub(super) fn contents(table: &mut Table) -> Model {
+pub(crate) fn contents(table: &mut Table) -> Model {
     let mut all = Model::new();
     for namespace in table.namespaces(i64::MIN, i64::MAX).unwrap() {
         let entries = all.entry(namespace).or_default();
@@ -90,7 +90,7 @@ pub(super) fn contents(table: &mut Table) -> Model {
     all
 }
 
-pub(super) fn restore(frozen: &Frozen, table: &mut Table) {
+pub(crate) fn restore(frozen: &Frozen, table: &mut Table) {
     frozen.dropped().iter().for_each(|n| table.load_drop(*n, KeyGroups::ALL).unwrap());
     for change in frozen.changes() {
         let key = Key::within(change.group, change.key);
