@@ -360,7 +360,7 @@ pub struct TopNNode {
     pub from: u64,
     /// Last row number kept.
     pub to: u64,
-    /// Whether the row number is a column of the output (Int64 or UInt64, as its schema says).
+    /// Whether the row number is a column of the output (`Int64` or `UInt64`, as its schema says).
     pub number: bool,
     /// `window_start` and `window_end`, when the partition is per window: rows come when it closes.
     pub window: Option<(usize, usize)>,

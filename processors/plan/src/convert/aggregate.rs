@@ -74,7 +74,7 @@ impl Converter<'_> {
         if parts.iter().all(|part| *part == Part::Key) {
             self.group_aggregate(rel, &groups, &calls)
         } else {
-            self.window_aggregate(rel, &groups, &parts, &calls)
+            self.window_aggregate(&rel, &groups, &parts, &calls)
         }
     }
 
@@ -158,7 +158,7 @@ impl Converter<'_> {
 
     fn window_aggregate(
         &mut self,
-        rel: Rel,
+        rel: &Rel,
         groups: &[Expression],
         parts: &[Part],
         calls: &[Call],

@@ -5,8 +5,8 @@ use millrace_plan::plan;
 use crate::catalog::{catalog, planned, refused};
 
 fn key(sql: &str) -> Option<Vec<usize>> {
-    let plan = plan(sql, &catalog().with_open_sinks()).unwrap();
-    let (_, sink) = plan.sinks().next().unwrap();
+    let plan = plan(sql, &catalog().with_open_sinks()).expect("the sink needs no declaration");
+    let (_, sink) = plan.sinks().next().expect("the query has a sink");
     sink.key.clone()
 }
 
