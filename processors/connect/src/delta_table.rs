@@ -9,7 +9,7 @@ use millrace_processors::connector::{
     ConnectorError, Prepared, SinkCommitter, SinkFactory, SinkWriter,
 };
 use millrace_sinks::{
-    EpochCommitter, JobSink, PreparedFiles, StagedTable, TableSettings, Warehouse,
+    EpochCommitter, JobLedger, JobSink, PreparedFiles, StagedTable, TableSettings, Warehouse,
 };
 
 use crate::error::of_sink;
@@ -37,6 +37,13 @@ impl DeltaTable {
         warehouse.staged_table(settings.clone()).map_err(of_sink)?;
         Ok(Self { warehouse, sink, settings })
     }
+
+    /// What the table knows of this sink. A job whose own checkpoints are gone cannot go on below
+    /// this generation and checkpoint: the table takes it for an old run of itself.
+    pub async fn ledger(&self) -> Result<JobLedger, ConnectorError> {
+        let committer = self.warehouse.epoch_committer(self.sink.clone(), self.settings.clone());
+        committer.map_err(of_sink)?.ledger().await.map_err(of_sink)
+    }
 }
 
 #[async_trait]
@@ -55,7 +62,11 @@ impl SinkFactory for DeltaTable {
         let committer = self.warehouse.epoch_committer(self.sink.clone(), self.settings.clone());
         let mut committer = committer.map_err(of_sink)?;
         committer.claim(epoch(generation)).await.map_err(of_sink)?;
-        Ok(Box::new(Committer { committer, generation, table: self.settings.table.to_string() }))
+        Ok(Box::new(Committer {
+            inner: committer,
+            generation,
+            table: self.settings.table.to_string(),
+        }))
     }
 }
 
@@ -101,7 +112,7 @@ impl SinkWriter for Writer {
 }
 
 struct Committer {
-    committer: EpochCommitter,
+    inner: EpochCommitter,
     generation: u64,
     table: String,
 }
@@ -125,9 +136,9 @@ impl SinkCommitter for Committer {
         let restored = staged.iter().any(|s| s.generation < self.generation);
         let files: Vec<_> = staged.into_iter().map(|s| s.files).collect();
         let committed = if restored {
-            self.committer.recommit(checkpoint, &[], &files).await
+            self.inner.recommit(checkpoint, &[], &files).await
         } else {
-            self.committer.commit(checkpoint, &[], &files).await
+            self.inner.commit(checkpoint, &[], &files).await
         };
         let committed = committed.map_err(of_sink)?;
         tracing::debug!(table = self.table, checkpoint, ?committed, "checkpoint committed");

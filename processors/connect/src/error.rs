@@ -18,7 +18,11 @@ pub(crate) fn of_bus(error: BusError) -> ConnectorError {
 pub(crate) fn of_sink(error: SinkError) -> ConnectorError {
     match error {
         SinkError::Retry { what, source } => ConnectorError::Retry { what, source },
-        SinkError::Superseded { sink, .. } => ConnectorError::Fenced { sink },
+        SinkError::Superseded { ref sink, .. } => {
+            // The generations, which only this error knows, tell a zombie from a lost state.
+            tracing::warn!(%error, "fenced off");
+            ConnectorError::Fenced { sink: sink.clone() }
+        }
         SinkError::Fenced { route, .. } => ConnectorError::Fenced { sink: route },
         SinkError::Rejected { what } => ConnectorError::Rejected(what),
     }

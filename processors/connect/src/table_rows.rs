@@ -70,14 +70,11 @@ impl Reader {
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
         if let Self::Reading(scan) = self {
-            let rows = scan.next().await.map_err(of_sink)?;
-            return Ok(match rows {
-                Some(rows) => Self::rows(scan, rows),
-                None => {
-                    *self = Self::Ended;
-                    Read::End { split: 0 }
-                }
-            });
+            if let Some(rows) = scan.next().await.map_err(of_sink)? {
+                return Ok(Self::rows(scan, rows));
+            }
+            *self = Self::Ended;
+            return Ok(Read::End { split: 0 });
         }
         match std::mem::replace(self, Self::Ended) {
             Self::Opened(scan) => {

@@ -55,7 +55,10 @@ struct Source {
 impl fmt::Debug for TableScan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = &self.source.table;
-        f.debug_struct("TableScan").field("table", table).field("at", &self.at).finish()
+        f.debug_struct("TableScan")
+            .field("table", table)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 

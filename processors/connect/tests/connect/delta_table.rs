@@ -7,10 +7,10 @@ use millrace_processors::connector::{ConnectorError, Prepared, SinkFactory, Sink
 use millrace_processors::{Batch, RowKind};
 use millrace_sinks::Warehouse;
 
-use crate::place::{Tables, rows};
+use crate::place::{Tables, rows, table_settings};
 
 async fn table(tables: &Tables) -> DeltaTable {
-    DeltaTable::new(tables.warehouse().await, "job", "out", tables.settings()).expect("storable")
+    DeltaTable::new(tables.warehouse().await, "job", "out", table_settings()).expect("storable")
 }
 
 async fn ids(warehouse: &Warehouse) -> Vec<i64> {
@@ -92,10 +92,10 @@ async fn a_table_refuses_what_it_cannot_take() {
     let mut committer = sink.committer(1).await.expect("claims");
     let garbled = committer.commit(1, vec![Prepared::from("x")]).await;
     assert!(matches!(garbled, Err(ConnectorError::Rejected(_))), "{garbled:?}");
-    let named = DeltaTable::new(tables.warehouse().await, "a:b", "out", tables.settings());
+    let named = DeltaTable::new(tables.warehouse().await, "a:b", "out", table_settings());
     assert!(matches!(named, Err(ConnectorError::Rejected(_))), "{named:?}");
     let columns = RecordBatch::new_empty(std::sync::Arc::new(arrow::datatypes::Schema::empty()));
-    let settings = millrace_sinks::TableSettings { columns: columns.schema(), ..tables.settings() };
+    let settings = millrace_sinks::TableSettings { columns: columns.schema(), ..table_settings() };
     let empty = DeltaTable::new(tables.warehouse().await, "job", "out", settings);
     assert!(matches!(empty, Err(ConnectorError::Rejected(_))), "{empty:?}");
 }

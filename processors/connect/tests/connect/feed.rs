@@ -1,15 +1,13 @@
 //! Feeds: whoever reads to the end sees the latest row of each key.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use millrace_bus::{Consumer, ProducerLimits};
+use millrace_bus::ProducerLimits;
 use millrace_connect::{Feed, FeedSettings};
-use millrace_events::TopicPartition;
 use millrace_processors::connector::{ConnectorError, Prepared, SinkFactory};
 use millrace_processors::{Batch, RowKind};
 
-use crate::place::{FETCH, PRODUCER, Stream, rows};
+use crate::place::{PRODUCER, Stream, records, rows};
 
 fn settings(stream: &Stream) -> FeedSettings {
     FeedSettings {
@@ -18,28 +16,6 @@ fn settings(stream: &Stream) -> FeedSettings {
         topic: stream.schema.topic.clone(),
         key: vec!["id".to_owned()],
     }
-}
-
-type Record = (String, Option<String>);
-
-/// The first `count` records of the feed, by partition in their order.
-fn records(stream: &Stream, count: usize) -> Vec<Record> {
-    let mut consumer = Consumer::manual(&stream.broker.settings(), FETCH).expect("plain settings");
-    for partition in 0..stream.schema.partitions {
-        let tp = TopicPartition::new(stream.schema.topic.as_str(), partition);
-        consumer.start_at(&tp, None).expect("starts");
-    }
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    let mut found = Vec::new();
-    while found.len() < count {
-        for batch in consumer.poll(Duration::from_millis(100)).expect("polls") {
-            found.extend((0..batch.len()).map(|row| {
-                let record = batch.record(row);
-                (text(record.key.expect("every record has a key")), record.value.map(text))
-            }));
-        }
-    }
-    found
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,8 +27,8 @@ async fn a_changelog_becomes_the_latest_row_per_key() {
     let kinds = [RowKind::Delete, RowKind::UpdateBefore, RowKind::UpdateAfter];
     writer.write(Batch::changes(rows(6..9), &kinds)).await.expect("writes");
     assert_eq!(writer.prepare(1).await.expect("drains"), Prepared::Null);
-    // Everything is there when `prepare` returns: the feed is read without waiting for more.
-    let records = tokio::task::block_in_place(|| records(&stream, 32));
+    // Everything is there when `prepare` returns.
+    let records = records(&stream.broker, &stream.schema.topic, 3).await;
     assert_eq!(records.len(), 32, "an update-before says nothing");
     let latest: BTreeMap<_, _> = records.into_iter().collect();
     assert_eq!(latest.len(), 30);
@@ -72,7 +48,7 @@ async fn a_full_queue_is_waited_for() {
     let mut writer = feed.writer(0, 1).await.expect("opens");
     writer.write(Batch::append(rows(0..500))).await.expect("writes");
     writer.prepare(1).await.expect("drains");
-    let records = tokio::task::block_in_place(|| records(&stream, 500));
+    let records = records(&stream.broker, &stream.schema.topic, 1).await;
     let keys: Vec<_> = records.into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, (0..500).map(|id| format!("{{\"id\":{id}}}")).collect::<Vec<_>>());
 }

@@ -2,6 +2,7 @@
 
 mod delta_table;
 mod feed;
+mod job;
 mod kafka_stream;
 mod place;
 mod table_rows;

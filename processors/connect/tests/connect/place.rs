@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use url::Url;
 
 use millrace_bus::testing::TestBroker;
-use millrace_bus::{Admin, FetchLimits, Producer, ProducerLimits};
+use millrace_bus::{Admin, Consumer, FetchLimits, Producer, ProducerLimits};
 use millrace_connect::{DeadLetterHook, KafkaStream, KafkaStreamSettings, StartAt};
 use millrace_events::{
     Budget, Column, ColumnType, EventTime, Outgoing, PartitionId, StreamSchema, SystemClock,
-    Transport,
+    TopicPartition, Transport,
 };
 use millrace_processors::connector::{Position, Read, SourceFactory, SourceReader, SplitId};
 use millrace_sinks::{TableSettings, Warehouse, WarehouseSettings};
@@ -162,14 +162,43 @@ impl Tables {
         let url = Url::from_directory_path(self.folder.path()).expect("absolute");
         Warehouse::open(WarehouseSettings::at(url)).await.expect("opens")
     }
+}
 
-    pub(crate) fn settings(&self) -> TableSettings {
-        TableSettings {
-            table: "raw.out".parse().expect("valid"),
-            columns: rows(0..1).schema(),
-            partition_by: vec![],
-            budget: Budget::new("test", 64 << 20),
-            max_open_files: 100,
+/// Of a table `raw.out` with the columns of [`rows`].
+pub(crate) fn table_settings() -> TableSettings {
+    TableSettings {
+        table: "raw.out".parse().expect("valid"),
+        columns: rows(0..1).schema(),
+        partition_by: vec![],
+        budget: Budget::new("test", 64 << 20),
+        max_open_files: 100,
+    }
+}
+
+/// A record's key and value.
+pub(crate) type Record = (String, Option<String>);
+
+/// Every record of a topic, by partition in their order.
+pub(crate) async fn records(broker: &TestBroker, topic: &str, partitions: i32) -> Vec<Record> {
+    let admin = Admin::new(&broker.settings()).expect("plain settings");
+    let mut consumer = Consumer::manual(&broker.settings(), FETCH).expect("plain settings");
+    let mut count = 0;
+    for partition in 0..partitions {
+        let tp = TopicPartition::new(topic, partition);
+        let (low, high) = admin.watermarks(&tp).await.expect("answers");
+        count += usize::try_from(high.0 - low.0).expect("not negative");
+        tokio::task::block_in_place(|| consumer.start_at(&tp, None)).expect("starts");
+    }
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    let mut found = Vec::new();
+    while found.len() < count {
+        let polled = tokio::task::block_in_place(|| consumer.poll(Duration::from_millis(100)));
+        for batch in polled.expect("polls") {
+            found.extend((0..batch.len()).map(|row| {
+                let record = batch.record(row);
+                (text(record.key.expect("every record has a key")), record.value.map(text))
+            }));
         }
     }
+    found
 }

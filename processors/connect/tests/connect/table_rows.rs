@@ -7,12 +7,12 @@ use millrace_processors::connector::{
 };
 use millrace_sinks::{PartitionColumn, TableSettings};
 
-use crate::place::{Part, Tables, drain, ids, read_all, rows, sorted};
+use crate::place::{Part, Tables, drain, ids, read_all, rows, sorted, table_settings};
 
 /// Puts `checkpoints` commits of 100 rows each into the table.
 async fn fill(tables: &Tables, generation: u64, checkpoints: std::ops::Range<u64>) {
     let partition_by = vec![PartitionColumn::Column("place".to_owned())];
-    let settings = TableSettings { partition_by, ..tables.settings() };
+    let settings = TableSettings { partition_by, ..table_settings() };
     let sink = DeltaTable::new(tables.warehouse().await, "job", "out", settings);
     let sink = sink.expect("storable");
     let mut committer = sink.committer(generation).await.expect("claims");
