@@ -4,7 +4,6 @@
 //! Run it with `bench/run.sh`, which builds everything with optimization first.
 
 mod events;
-mod flink_events;
 mod http;
 mod limit;
 mod pipeline;
@@ -16,9 +15,7 @@ mod table;
 use std::path::PathBuf;
 
 use clap::Parser;
-use millrace_nexmark::{Settings, generate};
 
-use flink_events::write_streams;
 use pipeline::Take;
 use site::Site;
 use table::Table;
@@ -42,23 +39,11 @@ struct Args {
     /// Python with `duckdb`, for the scan beside ours.
     #[arg(long, env = "MILLRACE_PYTHON")]
     python: Option<PathBuf>,
-    /// Only write Nexmark events into this folder, for `bench/flink/run.sh`.
-    #[arg(long)]
-    flink_events: Option<PathBuf>,
-    /// How many events `--flink-events` writes.
-    #[arg(long, default_value_t = 1_000_000)]
-    events: usize,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    if let Some(folder) = &args.flink_events {
-        let settings = Settings { events: args.events, ..Settings::default() };
-        let events = generate(&settings, 8192);
-        write_streams(folder, &events.persons, &events.auctions, &events.bids)?;
-        return Ok(());
-    }
     let wanted = |name: &str| name.contains(&args.only);
     let mut table = Table::default();
     let bytes = args.megabytes << 20;

@@ -5,6 +5,7 @@
 
 mod counting;
 mod fed;
+mod flink_events;
 mod latency;
 mod process;
 mod state;
