@@ -23,6 +23,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 
 use counting::CountingSink;
+use flink_events::write_streams;
 use process::{reset_peak, usage};
 
 /// Rows of a batch a source hands over.
@@ -108,6 +109,10 @@ async fn queries(args: &Args) -> anyhow::Result<()> {
     let settings = Settings { events: args.events, ..Settings::default() };
     let events = generate(&settings, BATCH_ROWS);
     eprintln!("{} events in memory", events.rows());
+    if let Some(folder) = &args.write_events {
+        let Events { persons, auctions, bids } = &events;
+        return write_streams(folder, persons, auctions, bids).context("writing events");
+    }
     head(args.tsv);
     for query in queries {
         let figures = run(query, &events, args).await.with_context(|| query.to_owned())?;
