@@ -64,6 +64,13 @@ async fn measure(value: usize, store: &CheckpointStore) {
         }
     });
     timed("update dirty", KEYS, "row", || updates(&mut table, &value, KEYS, &mut seed));
+    timed("update 10,000 of them", KEYS, "row", || {
+        for i in 0..KEYS {
+            let key = key(i.wrapping_mul(2_654_435_761) % 10_000);
+            let add = |old: &mut Vec<u8>| old[0] = old[0].wrapping_add(1);
+            table.update(0, Key::new(&key), add).expect("in memory");
+        }
+    });
     timed("get", KEYS, "row", || {
         for _ in 0..KEYS {
             let key = key(random(&mut seed));

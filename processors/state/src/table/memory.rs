@@ -1,5 +1,6 @@
 //! How much memory the tables of an instance may use together.
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -82,7 +83,7 @@ pub fn spill_if_needed(memory: &StateMemory, tables: &mut [&mut Table]) -> Resul
     }
     let mut excess = used - (limit - limit / 4);
     // From the largest first: moving few entries of each of many tables costs more.
-    tables.sort_by_key(|table| std::cmp::Reverse(table.bytes() - table.dirty_bytes()));
+    tables.sort_by_cached_key(|table| Reverse(table.bytes() - table.dirty_bytes()));
     for table in tables {
         excess = excess.saturating_sub(table.spill(excess)?);
         if excess == 0 {
