@@ -16,7 +16,8 @@ const DOUBTS: u32 = 5;
 /// Wait after the first such attempt; doubles.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
-/// What a commit does to a table's transaction identifiers, decided from what they are. Without I/O.
+/// What a commit does to a table's transaction identifiers, decided from what they are, without
+/// I/O.
 pub(crate) trait Change: Sync {
     /// What the committer learns.
     type Outcome: Send;

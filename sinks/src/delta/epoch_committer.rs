@@ -155,8 +155,8 @@ impl EpochCommitter {
         Ok(self.log.commit(&commit).await?)
     }
 
-    /// Deletes files that no checkpoint holds and no commit was tried with, as far as possible: what
-    /// writers prepared for a checkpoint that was given up.
+    /// Deletes files that no checkpoint holds and no commit was tried with, as far as possible:
+    /// what writers prepared for a checkpoint that was given up.
     pub async fn discard(&self, files: &[PreparedFiles]) {
         // In the log a path is a URL: its own escapes are escaped once more.
         let path = |add: &Add| Path::parse(add.path.replace("%25", "%")).ok();

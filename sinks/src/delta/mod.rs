@@ -1,7 +1,7 @@
 //! Delta tables: data, offsets and writer epochs in one commit.
 //!
 //! ```text
-//!  WithDeadLetters ──► TableSink ──► table_writer ── columns, partition ──► files ── open_file, upload ──► store
+//!  WithDeadLetters ──► TableSink ──► table_writer ──► columns, partition, files ──► store
 //!        │                 └─ want ──► commit ─► log (put of exactly the next version) ──► store
 //!        └─ dead_table                    ▲             ledger_table ─┘
 //!  StagedTable ──► table_writer           │

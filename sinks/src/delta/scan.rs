@@ -39,7 +39,7 @@ pub struct TableScan {
     source: Source,
     schema: SchemaRef,
     at: ScanPosition,
-    /// The open file, and how many of its rows were read before it was opened and are to be skipped.
+    /// The open file, and how many of its rows were read before and are to be skipped.
     open: Option<(SendableRecordBatchStream, usize)>,
 }
 

@@ -66,7 +66,7 @@ async fn a_commit_that_got_there_unseen_is_found_by_the_next_try() {
     let (written, is_written) = tokio::sync::oneshot::channel();
     let answer = async move {
         written.send(()).expect("awaited");
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     place.faults.add_then(LOG, Fault::After, answer.boxed());
     tokio::select! {
