@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 
 use millrace_state::{RowCodec, Rows};
 
-use crate::{Batch, JobError, RowKind};
+use crate::{Batch, JobError};
 
 /// The rows that `batches`, in this order, leave behind: all of them without a key, else the last
 /// row of each key unless it was deleted, in the order in which the keys first came.
@@ -76,6 +76,7 @@ mod tests {
     use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
     use super::*;
+    use crate::RowKind;
     use RowKind::{Delete, Insert, UpdateAfter, UpdateBefore};
 
     fn batch(changes: &[(RowKind, i64, i64)]) -> Batch {

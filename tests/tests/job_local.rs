@@ -274,6 +274,10 @@ async fn rows_are_written_to_files_that_another_job_reads() -> Result<()> {
         let total = succeeded(&desk.job(&args).await?)?;
         assert_eq!(total, "plays,n\n6,5\n", "{format}");
     }
+    desk.write("job.sql", BY_COUNTRY)?;
+    let changes = desk.over_plays(&["run", "--local", "job.sql", "--sink", "by_country=x"]).await?;
+    assert_eq!(changes.status.code(), Some(1));
+    assert!(err(&changes).contains("rows of `by_country` change"), "{}", err(&changes));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use millrace_plan::JobPlan;
+use millrace_plan::{JobPlan, Node};
 use millrace_processors::connector::{FileFormat, FileSink, FileSource};
 use millrace_processors::{JobError, JobStatus};
 
@@ -95,10 +95,22 @@ fn folders(plan: &JobPlan, args: &[FileArg]) -> anyhow::Result<BTreeMap<String, 
             "--sink {name}=…: the job writes {}",
             known.join(", ")
         );
+        let changing = plan
+            .sinks()
+            .any(|(node, sink)| sink.name == *name && !below(plan, node).changes.is_append());
+        ensure!(
+            !changing,
+            "--sink {name}=…: rows of `{name}` change, and files take only new rows: leave the \
+             option out to see what is left, or aggregate in windows, whose rows are final"
+        );
         let sink = FileSink::new(path, format.unwrap_or(FileFormat::JsonLines));
         folders.insert(name.clone(), sink);
     }
     Ok(folders)
+}
+
+fn below<'a>(plan: &'a JobPlan, sink: &Node) -> &'a Node {
+    plan.node(sink.inputs[0].from)
 }
 
 /// The first rows of every source, in the columns that the job reads, and how many were read.
