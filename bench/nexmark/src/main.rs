@@ -11,6 +11,7 @@ mod process;
 mod state;
 mod streams;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,9 @@ struct Args {
     /// Write tab-separated lines instead of a table.
     #[arg(long)]
     tsv: bool,
+    /// Write the events as another engine reads them, and run nothing.
+    #[arg(long)]
+    write_events: Option<PathBuf>,
 }
 
 /// What one query took.
