@@ -5,11 +5,14 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, interval_at};
+use tokio::time::{MissedTickBehavior, interval, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::run::{Assembly, JobControl, RunEnd, publish};
 use crate::{Job, JobError};
+
+/// How long to wait for the failure that made another task stop.
+const CAUSE_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often metrics are brought up to date.
 const PUBLISHED_EVERY: Duration = Duration::from_secs(1);
@@ -114,7 +117,14 @@ async fn outcome(
     mut set: JoinSet<(String, Result<Option<RunEnd>, JobError>)>,
 ) -> Result<RunEnd, JobError> {
     let (mut end, mut echo) = (None, None);
-    while let Some(joined) = set.join_next().await {
+    loop {
+        let joined = if echo.is_some() {
+            // The cause follows its echo at once, unless there is none.
+            timeout(CAUSE_FOLLOWS_WITHIN, set.join_next()).await.unwrap_or(None)
+        } else {
+            set.join_next().await
+        };
+        let Some(joined) = joined else { break };
         match joined {
             Ok((_, Ok(Some(ended)))) => end = Some(ended),
             Ok((_, Ok(None))) => {}

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use millrace_processors::Batch;
 use millrace_processors::connector::{
-    ConnectorError, Prepared, SinkCommitter, SinkFactory, SinkWriter,
+    ConnectorError, Position, Prepared, SinkCommitter, SinkFactory, SinkWriter, SplitId,
 };
 
 /// Counts rows. Clones share the count.
@@ -45,7 +45,12 @@ impl SinkWriter for CountingSink {
 
 #[async_trait]
 impl SinkCommitter for CountingSink {
-    async fn commit(&mut self, _: u64, _: Vec<Prepared>) -> Result<(), ConnectorError> {
+    async fn commit(
+        &mut self,
+        _: u64,
+        _: &[(SplitId, Position)],
+        _: Vec<Prepared>,
+    ) -> Result<(), ConnectorError> {
         Ok(())
     }
 }

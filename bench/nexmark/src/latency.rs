@@ -10,7 +10,7 @@ use clap::Args;
 
 use millrace_plan::{Catalog, SinkDef, SourceDef, plan};
 use millrace_processors::connector::{
-    ConnectorError, Prepared, SinkCommitter, SinkFactory, SinkWriter,
+    ConnectorError, Position, Prepared, SinkCommitter, SinkFactory, SinkWriter, SplitId,
 };
 use millrace_processors::{Batch, Job};
 
@@ -67,7 +67,12 @@ impl SinkWriter for Stopwatch {
 
 #[async_trait]
 impl SinkCommitter for Stopwatch {
-    async fn commit(&mut self, _: u64, _: Vec<Prepared>) -> Result<(), ConnectorError> {
+    async fn commit(
+        &mut self,
+        _: u64,
+        _: &[(SplitId, Position)],
+        _: Vec<Prepared>,
+    ) -> Result<(), ConnectorError> {
         Ok(())
     }
 }

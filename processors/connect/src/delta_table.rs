@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use millrace_events::Epoch;
 use millrace_processors::Batch;
 use millrace_processors::connector::{
-    ConnectorError, Prepared, SinkCommitter, SinkFactory, SinkWriter,
+    ConnectorError, Position, Prepared, SinkCommitter, SinkFactory, SinkWriter, SplitId,
 };
 use millrace_sinks::{
     EpochCommitter, JobLedger, JobSink, PreparedFiles, StagedTable, TableSettings, Warehouse,
 };
 
 use crate::error::of_sink;
+use crate::kafka;
 
 /// Appends a job's rows to a table, each exactly once.
 ///
@@ -122,6 +123,7 @@ impl SinkCommitter for Committer {
     async fn commit(
         &mut self,
         checkpoint: u64,
+        positions: &[(SplitId, Position)],
         prepared: Vec<Prepared>,
     ) -> Result<(), ConnectorError> {
         let staged = prepared.into_iter().filter(|p| !p.is_null()).map(serde_json::from_value);
@@ -135,10 +137,11 @@ impl SinkCommitter for Committer {
         // run must be new to the table.
         let restored = staged.iter().any(|s| s.generation < self.generation);
         let files: Vec<_> = staged.into_iter().map(|s| s.files).collect();
+        let offsets: Vec<_> = positions.iter().filter_map(kafka::offset).collect();
         let committed = if restored {
-            self.inner.recommit(checkpoint, &[], &files).await
+            self.inner.recommit(checkpoint, &offsets, &files).await
         } else {
-            self.inner.commit(checkpoint, &[], &files).await
+            self.inner.commit(checkpoint, &offsets, &files).await
         };
         let committed = committed.map_err(of_sink)?;
         tracing::debug!(table = self.table, checkpoint, ?committed, "checkpoint committed");

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use millrace_bus::{EnqueueError, KafkaSettings, OutgoingRef, Producer, ProducerLimits};
 use millrace_processors::connector::{
-    ConnectorError, Prepared, SinkCommitter, SinkFactory, SinkWriter,
+    ConnectorError, Position, Prepared, SinkCommitter, SinkFactory, SinkWriter, SplitId,
 };
 use millrace_processors::{Batch, RowKind};
 use millrace_sinks::JsonRows;
@@ -135,7 +135,12 @@ struct NothingToCommit;
 
 #[async_trait]
 impl SinkCommitter for NothingToCommit {
-    async fn commit(&mut self, _: u64, _: Vec<Prepared>) -> Result<(), ConnectorError> {
+    async fn commit(
+        &mut self,
+        _: u64,
+        _: &[(SplitId, Position)],
+        _: Vec<Prepared>,
+    ) -> Result<(), ConnectorError> {
         Ok(())
     }
 }

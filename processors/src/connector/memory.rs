@@ -178,6 +178,7 @@ impl SinkCommitter for MemoryCommitter {
     async fn commit(
         &mut self,
         checkpoint: u64,
+        _positions: &[(SplitId, Position)],
         prepared: Vec<Prepared>,
     ) -> Result<(), ConnectorError> {
         let mut shared = self.sink.lock();

@@ -283,6 +283,8 @@ impl<'a> Wiring<'a> {
             generation: self.generation,
             key_groups: KeyGroups::share(instance, self.job.settings.parallelism),
             store: self.job.checkpoints.clone(),
+            operators: slots.iter().map(|slot| slot.id.clone()).collect(),
+            memory: StateMemory::new(memory.limit(), self.job.settings.spill_dir.clone()),
             files,
             frozen,
             reports: self.reports.0.clone(),

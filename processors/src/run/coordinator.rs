@@ -26,7 +26,7 @@ use super::source_task::Order;
 use super::status::{CheckpointStatus, StatusBoard};
 use super::step::{JobProbe, JobStep};
 use crate::JobError;
-use crate::connector::{SinkCommitter, SourceFactory};
+use crate::connector::{Position, SinkCommitter, SourceFactory, SplitId};
 
 /// Who makes the checkpoints of a run.
 pub(crate) struct Coordinator {
@@ -174,11 +174,17 @@ pub(crate) async fn commit(
     committers: &mut BTreeMap<String, Box<dyn SinkCommitter>>,
     manifest: &Manifest,
 ) -> Result<(), JobError> {
+    let splits = manifest.sources.values().flatten();
+    let positions: Vec<(SplitId, Position)> = splits
+        .filter_map(|(split, state)| {
+            Some((SplitId(split.clone()), Position(state.position.clone()?)))
+        })
+        .collect();
     for (sink, prepared) in &manifest.sinks {
         // A sink that the job no longer has keeps what its last run had committed.
         let Some(committer) = committers.get_mut(sink) else { continue };
         if prepared.iter().any(|prepared| !prepared.is_null()) {
-            committer.commit(manifest.checkpoint, prepared.clone()).await?;
+            committer.commit(manifest.checkpoint, &positions, prepared.clone()).await?;
         }
     }
     Ok(())

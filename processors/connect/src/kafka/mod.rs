@@ -7,4 +7,5 @@ mod reader;
 mod stream;
 
 pub use dead::{DeadLetterHook, DeadLettersCounted, DeadLettersKept};
+pub(crate) use place::offset;
 pub use stream::{KafkaStream, KafkaStreamSettings, StartAt};

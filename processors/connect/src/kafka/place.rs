@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use millrace_events::Offset;
+use millrace_events::{Offset, TopicPartition};
+use millrace_processors::connector::{Position, SplitId};
 
 /// A position in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,13 @@ impl FromStr for Place {
         };
         Ok(Self { next: Offset(next.parse()?), end })
     }
+}
+
+/// A position as the offset of a partition; `None` if it is one of another kind of source.
+pub(crate) fn offset((split, position): &(SplitId, Position)) -> Option<(TopicPartition, Offset)> {
+    let (topic, partition) = split.0.rsplit_once('/')?;
+    let place: Place = position.0.parse().ok()?;
+    Some((TopicPartition::new(topic, partition.parse().ok()?), place.next))
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use super::FileFormat;
 use super::open::broken;
 use super::write::RowFile;
 use crate::Batch;
-use crate::connector::{ConnectorError, Prepared, SinkCommitter, SinkFactory, SinkWriter};
+use crate::connector::{
+    ConnectorError, Position, Prepared, SinkCommitter, SinkFactory, SinkWriter, SplitId,
+};
 
 /// Names the newest run that writes into a folder.
 const GENERATION_FILE: &str = ".generation";
@@ -173,6 +175,7 @@ impl SinkCommitter for FileCommitter {
     async fn commit(
         &mut self,
         _checkpoint: u64,
+        _positions: &[(SplitId, Position)],
         prepared: Vec<Prepared>,
     ) -> Result<(), ConnectorError> {
         fence(&self.folder, self.generation)?;

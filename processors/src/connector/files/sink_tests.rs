@@ -40,7 +40,7 @@ async fn rows_are_seen_once_their_checkpoint_is_complete() {
         assert!(visible(folder.path()).is_empty());
         // A restart commits again what it finds in the checkpoint.
         for _ in 0..2 {
-            committer.commit(1, vec![first.clone(), nothing.clone()]).await.unwrap();
+            committer.commit(1, &[], vec![first.clone(), nothing.clone()]).await.unwrap();
         }
         let names = visible(folder.path());
         assert_eq!(names, [format!("part-00000001-1-0.{}", format.extension())]);
@@ -59,13 +59,13 @@ async fn an_earlier_run_commits_nothing_and_leaves_nothing() {
     writer.write(Batch::append(rows(&[1]))).await.unwrap();
     let stale = writer.prepare(7).await.unwrap();
     let mut new = sink.committer(2).await.unwrap();
-    let error = old.commit(7, vec![stale]).await.unwrap_err();
+    let error = old.commit(7, &[], vec![stale]).await.unwrap_err();
     assert!(matches!(error, ConnectorError::Fenced { .. }), "{error}");
     assert!(matches!(sink.committer(1).await, Err(ConnectorError::Fenced { .. })));
     let mut writer = sink.writer(0, 2).await.unwrap();
     writer.write(Batch::append(rows(&[2]))).await.unwrap();
     let prepared = writer.prepare(7).await.unwrap();
-    new.commit(7, vec![prepared]).await.unwrap();
+    new.commit(7, &[], vec![prepared]).await.unwrap();
     assert_eq!(visible(folder.path()), ["part-00000007-2-0.csv"]);
     let all = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(all, 2, "the new file and the name of the run");

@@ -1,26 +1,22 @@
 //! A run that crashes anywhere, under any scheduling, gives the result of the batch.
 
-mod changelog;
-mod shop;
-mod sim;
-
+use crate::shop::{QUERIES, Query, Shop};
+use crate::sim::Trace;
 use millrace_plan::plan;
 use millrace_processors::connector::MemorySink;
 use millrace_processors::{Job, JobSettings};
-use shop::{QUERIES, Query, Shop};
-use sim::Trace;
 
 /// Seeds that every run of the tests tries; `MILLRACE_SIM_SEEDS` asks for more or fewer.
 const SEEDS: u64 = 1_000;
 
 fn simulate(query: &Query, shop: &Shop, seed: u64) -> (Trace, MemorySink) {
-    let plan = plan(query.sql, &shop::catalog(query))
+    let plan = plan(query.sql, &crate::shop::catalog(query))
         .unwrap_or_else(|errors| panic!("{}: {}", query.name, errors[0]));
     let out = MemorySink::new();
     let parallelism = [1, 2, 3][usize::try_from(seed / 7 % 3).unwrap()];
     let settings = JobSettings { parallelism, ..JobSettings::default() };
     let job = shop.sources(Job::new("shop", plan)).with_sink("out", out.clone());
-    (sim::run(seed, &job.settings(settings)), out)
+    (crate::sim::run(seed, &job.settings(settings)), out)
 }
 
 fn seeds() -> u64 {

@@ -1,8 +1,5 @@
 //! Every Nexmark query gives, as a stream, the rows of its batch computation.
 
-mod changelog;
-mod sim;
-
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -54,7 +51,7 @@ fn nexmark_job(query: &str, events: &Events, seed: u64) -> (Job, MemorySink) {
     let dealt = partitioned(events, &dealing);
     let log = |schema: SchemaRef, of: fn(&Events) -> &Vec<RecordBatch>| {
         let partitions = dealt.iter().map(|events| one(&schema, of(events))).collect();
-        sim::SimLog::new(partitions, seed, 500)
+        crate::sim::SimLog::new(partitions, seed, 500)
     };
     let out = MemorySink::new();
     let job = Job::new(query, nexmark_plan(query))
@@ -70,7 +67,7 @@ fn result(query: &str, out: &MemorySink) -> Vec<String> {
     let sink = sink(query);
     let key: Vec<usize> =
         sink.primary_key.iter().map(|name| sink.schema.index_of(name).unwrap()).collect();
-    let rows = changelog::apply(&out.committed(), &key);
+    let rows = crate::changelog::apply(&out.committed(), &key);
     normalise(&conform(query, &rows).unwrap())
 }
 

@@ -1,16 +1,12 @@
 //! Rows that come after their window has closed are counted per split, and kept if the job says so.
 
-mod changelog;
-mod shop;
-mod sim;
-
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{concat_batches, take_record_batch};
 
+use crate::shop::{QUERIES, Shop};
 use millrace_plan::plan;
 use millrace_processors::connector::{MemorySink, MemorySource};
 use millrace_processors::{Job, JobSettings, RunEnd};
-use shop::{QUERIES, Shop};
 
 /// The sales of all partitions in one, the oldest of them last: long after their windows.
 fn sales_with_stragglers(shop: &Shop) -> (RecordBatch, usize) {
@@ -28,7 +24,7 @@ fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them() {
     let query = QUERIES.iter().find(|query| query.name == "tumble").unwrap();
     let mut shop = Shop::new(1);
     let (sales, stragglers) = sales_with_stragglers(&shop);
-    let mut plan = plan(query.sql, &shop::catalog(query)).unwrap();
+    let mut plan = plan(query.sql, &crate::shop::catalog(query)).unwrap();
     plan.keep_late_rows("late");
     let (out, late) = (MemorySink::new(), MemorySink::new());
     let batches =

@@ -1,15 +1,11 @@
 //! State many times as large as the memory for it gives the same result.
 
-mod changelog;
-mod shop;
-mod sim;
-
 use std::time::Duration;
 
+use crate::shop::{QUERIES, Shop};
 use millrace_plan::plan;
 use millrace_processors::connector::MemorySink;
 use millrace_processors::{Job, JobSettings};
-use shop::{QUERIES, Shop};
 
 /// Bytes of memory for all state: the least chunk of a table is larger than what a query keeps, so
 /// that everything clean is on disk.
@@ -20,7 +16,7 @@ fn every_operator_goes_on_with_its_state_on_disk() {
     for (seed, query) in QUERIES.iter().enumerate() {
         let seed = seed as u64;
         let shop = Shop::new(seed);
-        let plan = plan(query.sql, &shop::catalog(query)).unwrap();
+        let plan = plan(query.sql, &crate::shop::catalog(query)).unwrap();
         let out = MemorySink::new();
         let settings = JobSettings {
             parallelism: 2,
@@ -29,7 +25,7 @@ fn every_operator_goes_on_with_its_state_on_disk() {
             ..JobSettings::default()
         };
         let job = shop.sources(Job::new("shop", plan)).with_sink("out", out.clone());
-        sim::run(seed, &job.settings(settings));
+        crate::sim::run(seed, &job.settings(settings));
         assert_eq!(query.lines(&out), query.expected(&shop), "{}", query.name);
     }
 }

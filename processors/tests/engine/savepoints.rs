@@ -1,25 +1,21 @@
 //! A job that stops with a savepoint and goes on at another parallelism gives what it would have
 //! given without stopping, whichever operator kept the state.
 
-mod changelog;
-mod shop;
-mod sim;
-
 use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
+use crate::shop::{QUERIES, Query, Shop};
 use millrace_plan::{JobPlan, plan};
 use millrace_processors::connector::MemorySink;
 use millrace_processors::{CheckpointStore, Job, JobSettings};
-use shop::{QUERIES, Query, Shop};
 
 const RESCALES: [(usize, usize); 4] = [(1, 3), (3, 1), (2, 5), (2, 2)];
 
 fn shop_plan(query: &Query, sql: &str) -> JobPlan {
-    plan(sql, &shop::catalog(query))
+    plan(sql, &crate::shop::catalog(query))
         .unwrap_or_else(|errors| panic!("{}: {}", query.name, errors[0]))
 }
 
@@ -35,12 +31,12 @@ fn in_two_parts(query: &Query, after: &str, seed: u64, rescale: (usize, usize)) 
     let at = |path: &str| CheckpointStore::new(Arc::clone(&disk), Path::from(path));
     let out = MemorySink::new();
     let first = shop.sources_until(job(query, query.sql, rescale.0, at("first")), 60);
-    sim::run_to_savepoint(seed, &first.with_sink("out", out.clone()), &Path::from("saved"));
+    crate::sim::run_to_savepoint(seed, &first.with_sink("out", out.clone()), &Path::from("saved"));
     let second = shop
         .sources(job(query, after, rescale.1, at("second")))
         .with_sink("out", out.clone())
         .from_savepoint(at("saved"));
-    sim::run(seed, &second);
+    crate::sim::run(seed, &second);
     query.lines(&out)
 }
 
@@ -49,7 +45,7 @@ fn in_one_part(query: &Query, seed: u64) -> Vec<String> {
     let disk = Arc::new(InMemory::new());
     let store = CheckpointStore::new(disk, Path::default());
     let job = Shop::new(seed).sources(job(query, query.sql, 1, store));
-    sim::run(seed, &job.with_sink("out", out.clone()));
+    crate::sim::run(seed, &job.with_sink("out", out.clone()));
     query.lines(&out)
 }
 
