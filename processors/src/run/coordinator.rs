@@ -129,7 +129,7 @@ impl Coordinator {
         }
         let took = self.clock.monotonic().saturating_sub(begun);
         self.show(&manifest, &parts, took);
-        self.claim.collect(self.keep, &[]).await?;
+        self.claim.collect(self.keep, &parts.in_the_making()).await?;
         Ok(manifest)
     }
 

@@ -75,6 +75,11 @@ impl Parts {
         self.states.iter().map(|state| state.written).sum()
     }
 
+    /// Files in the making, which later checkpoints may name.
+    pub(crate) fn in_the_making(&self) -> Vec<String> {
+        self.states.iter().filter_map(|state| state.merging.clone()).collect()
+    }
+
     /// Bytes of all files the checkpoint needs.
     pub(crate) fn total(&self) -> u64 {
         let files = self.states.iter().flat_map(|state| &state.files);

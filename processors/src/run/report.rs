@@ -53,6 +53,8 @@ pub(crate) struct TaskState {
     pub(crate) written: u64,
     /// Files that together hold the state, oldest first.
     pub(crate) files: Vec<StateFile>,
+    /// A file in the making, which a later checkpoint may name.
+    pub(crate) merging: Option<String>,
 }
 
 /// Sends a report, or finds that the run is over.

@@ -1,12 +1,15 @@
 //! Writes what a task has frozen, while the task goes on.
 
+use std::future::pending;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use millrace_plan::OperatorId;
 use millrace_state::{
-    CheckpointStore, KeyGroups, StateFile, StateMemory, state_path, when_to_merge,
+    CheckpointStore, KeyGroups, StateError, StateFile, StateMemory, state_path, when_to_merge,
 };
 
 use super::output::FrozenState;
@@ -32,17 +35,39 @@ pub(crate) struct StateTask {
     pub(crate) probe: Arc<dyn JobProbe>,
 }
 
+/// A chain of files being rewritten as one, beside the checkpoints that still name them.
+struct Merging {
+    /// How many of the oldest files it takes the place of.
+    files: usize,
+    path: String,
+    work: BoxFuture<'static, Result<Option<StateFile>, StateError>>,
+}
+
 impl StateTask {
     /// Writes until the task ends.
     pub(crate) async fn run(mut self) -> Result<(), JobError> {
-        while let Some(frozen) = self.frozen.recv().await {
-            let (checkpoint, live) = (frozen.checkpoint, frozen.live);
-            let state = self.write(frozen).await?;
-            self.probe.reached(JobStep::StateWritten)?;
-            report(&self.reports, Report::State { checkpoint, state }).await?;
-            self.merge(checkpoint, live).await?;
+        let mut merging: Option<Merging> = None;
+        loop {
+            tokio::select! {
+                biased;
+                frozen = self.frozen.recv() => {
+                    let Some(frozen) = frozen else { return Ok(()) };
+                    let (checkpoint, live) = (frozen.checkpoint, frozen.live);
+                    let mut state = self.write(frozen).await?;
+                    state.merging = merging.as_ref().map(|merging| merging.path.clone());
+                    self.probe.reached(JobStep::StateWritten)?;
+                    report(&self.reports, Report::State { checkpoint, state }).await?;
+                    if merging.is_none() {
+                        merging = self.merge(checkpoint, live);
+                    }
+                }
+                merged = finished(&mut merging) => {
+                    let (files, merged) = merged?;
+                    self.files.splice(..files, merged);
+                    merging = None;
+                }
+            }
         }
-        Ok(())
     }
 
     async fn write(&mut self, frozen: FrozenState) -> Result<TaskState, JobError> {
@@ -69,19 +94,32 @@ impl StateTask {
             key_groups: self.key_groups,
             written,
             files,
+            merging: None,
         })
     }
 
-    /// Rewrites a chain of files that got long, for the next checkpoint to name: nobody waits for
-    /// it but that one. Its folder is as old as this checkpoint, so it is not collected before.
-    async fn merge(&mut self, checkpoint: u64, live: u64) -> Result<(), JobError> {
+    /// Begins to rewrite a chain of files that got long. Its folder is as old as this checkpoint,
+    /// which is complete, and every later one says that it is in use: it is not collected.
+    fn merge(&self, checkpoint: u64, live: u64) -> Option<Merging> {
         if !when_to_merge(&self.files, live) {
-            return Ok(());
+            return None;
         }
         let path = state_path(self.generation, checkpoint, &format!("{}-merged", self.task));
-        let keep = |operator: &str| self.operators.iter().any(|known| known.0 == operator);
-        let merging = self.store.merge_state_files_within(&self.files, &path, &self.memory, keep);
-        self.files = merging.await?.into_iter().collect();
-        Ok(())
+        let (store, files) = (self.store.clone(), self.files.clone());
+        let (memory, operators) = (self.memory.clone(), self.operators.clone());
+        let (count, to) = (files.len(), path.clone());
+        let work = async move {
+            let keep = |operator: &str| operators.iter().any(|known| known.0 == operator);
+            store.merge_state_files_within(&files, &to, &memory, keep).await
+        };
+        Some(Merging { files: count, path, work: work.boxed() })
+    }
+}
+
+/// Waits for a chain that is being rewritten; for ever, if none is.
+async fn finished(merging: &mut Option<Merging>) -> Result<(usize, Option<StateFile>), JobError> {
+    match merging {
+        Some(merging) => Ok((merging.files, (&mut merging.work).await?)),
+        None => pending().await,
     }
 }
