@@ -37,7 +37,7 @@ async fn a_changelog_becomes_the_latest_row_per_key() {
     assert_eq!(value(3), Some(r#"{"id":3}"#), "null columns are left out");
     assert_eq!(value(8), Some(r#"{"id":8,"place":"plain"}"#));
     assert_eq!(value(10), Some(r#"{"id":10,"place":"a/b c%=ä"}"#));
-    feed.committer(1).await.expect("opens").commit(1, vec![]).await.expect("nothing to do");
+    feed.committer(1).await.expect("opens").commit(1, &[], vec![]).await.expect("nothing to do");
 }
 
 #[tokio::test(flavor = "multi_thread")]

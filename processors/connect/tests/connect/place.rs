@@ -158,6 +158,15 @@ impl Tables {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    /// The whole log of a table, as text.
+    pub(crate) fn log(&self, table: &str) -> String {
+        let folder = self.folder.path().join(table).join("_delta_log");
+        let entries = std::fs::read_dir(&folder).expect("a table");
+        let paths = entries.map(|entry| entry.expect("readable").path());
+        let logs = paths.filter(|path| path.extension().is_some_and(|e| e == "json"));
+        logs.map(|path| std::fs::read_to_string(path).expect("text")).collect()
+    }
+
     pub(crate) async fn warehouse(&self) -> Warehouse {
         let url = Url::from_directory_path(self.folder.path()).expect("absolute");
         Warehouse::open(WarehouseSettings::at(url)).await.expect("opens")

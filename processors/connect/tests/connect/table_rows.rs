@@ -21,7 +21,7 @@ async fn fill(tables: &Tables, generation: u64, checkpoints: std::ops::Range<u64
         let from = i64::try_from(checkpoint).expect("small") * 100;
         writer.write(Batch::append(rows(from..from + 100))).await.expect("writes");
         let prepared = writer.prepare(checkpoint).await.expect("prepares");
-        committer.commit(checkpoint, vec![prepared]).await.expect("commits");
+        committer.commit(checkpoint, &[], vec![prepared]).await.expect("commits");
     }
 }
 
