@@ -25,6 +25,14 @@ pub enum JobError {
     /// Columns did not fit: a fault of ours.
     #[error("columns of an operator do not fit: {0}")]
     Columns(#[from] ArrowError),
+    /// The state there is was made by a query that this one cannot take over from.
+    #[error("`{operator}` cannot go on with the state there is: {why}")]
+    Incompatible {
+        /// Operator id.
+        operator: String,
+        /// What changed, and what can be done.
+        why: String,
+    },
     /// The run was told to stop, or another part of it failed first.
     #[error("the run was stopped")]
     Stopped,
@@ -51,7 +59,10 @@ impl JobError {
             Self::State(error) => matches!(error, StateError::Store { .. }),
             Self::Connector(error) => error.is_retryable(),
             Self::Stopped => true,
-            Self::Query { .. } | Self::Columns(_) | Self::Unsupported(_) => false,
+            Self::Query { .. }
+            | Self::Incompatible { .. }
+            | Self::Columns(_)
+            | Self::Unsupported(_) => false,
         }
     }
 }

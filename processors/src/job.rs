@@ -9,8 +9,8 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use millrace_events::{Clock, SystemClock, new_event_id};
-use millrace_plan::{JobPlan, NodeKind, OperatorId};
-use millrace_state::{CheckpointStore, Claim, Manifest};
+use millrace_plan::{JobPlan, NodeKind, OperatorId, PlanFingerprint, Verdict, verdict};
+use millrace_state::{CheckpointStore, Claim, Manifest, StateError};
 
 use crate::JobError;
 use crate::connector::{SinkFactory, SourceFactory};
@@ -145,13 +145,34 @@ impl Job {
         self
     }
 
-    /// Restores and wires the job without driving it.
+    /// What would become of the state of the newest checkpoint, or else of the savepoint, if the job
+    /// started now. Reads only: a run that is under way goes on. `None` when there is no state.
     ///
     /// # Errors
     ///
-    /// A source or sink without connector, checkpoints that cannot be read, a destination that
-    /// belongs to a newer run.
+    /// Checkpoints that cannot be read.
+    pub async fn verdict(&self) -> Result<Option<Verdict>, JobError> {
+        let from = match (self.checkpoints.latest().await?, &self.savepoint) {
+            (Some(manifest), _) => manifest,
+            (None, Some(savepoint)) => savepoint.open_savepoint().await?,
+            (None, None) => return Ok(None),
+        };
+        let fingerprint: PlanFingerprint = serde_json::from_value(from.plan)
+            .map_err(|e| StateError::Damaged(format!("the plan in a checkpoint: {e}")))?;
+        Ok(Some(verdict(&fingerprint, &self.plan)))
+    }
+
+    /// Restores and wires the job without driving it. Nothing is stopped or changed when the state
+    /// there is cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// State that the plan cannot read, a source or sink without connector, checkpoints that cannot
+    /// be read, a destination that belongs to a newer run.
     pub async fn assemble(&self) -> Result<Assembly, JobError> {
+        if let Some(Verdict::Incompatible { operator, why }) = self.verdict().await? {
+            return Err(JobError::Incompatible { operator: operator.0, why });
+        }
         run::assemble(self).await
     }
 
@@ -212,7 +233,7 @@ impl Job {
             job: self.name.clone(),
             generation,
             parallelism: self.settings.parallelism,
-
+            plan: serde_json::to_value(PlanFingerprint::of(&self.plan)).expect("a plain tree"),
             ..Manifest::default()
         }
     }

@@ -1,6 +1,5 @@
 //! A job that stops with a savepoint and goes on at another parallelism gives what it would have
 //! given without stopping, whichever operator kept the state.
-
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -8,9 +7,10 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 
 use crate::shop::{QUERIES, Query, Shop};
-use millrace_plan::{JobPlan, plan};
+use crate::sim::finish;
+use millrace_plan::{JobPlan, OperatorId, Verdict, plan};
 use millrace_processors::connector::MemorySink;
-use millrace_processors::{CheckpointStore, Job, JobSettings};
+use millrace_processors::{Batch, CheckpointStore, Job, JobError, JobSettings};
 
 const RESCALES: [(usize, usize); 4] = [(1, 3), (3, 1), (2, 5), (2, 2)];
 
@@ -72,4 +72,53 @@ fn a_changed_query_that_keeps_its_state_goes_on_where_it_stopped() {
             assert_eq!(got, in_one_part(query, seed), "{} {rescale:?}", query.name);
         }
     }
+}
+
+/// A tumbling count, stopped with a savepoint half way; then `after` as its next version.
+fn changed(after: &str) -> (Job, MemorySink) {
+    let query = QUERIES.iter().find(|query| query.name == "tumble").expect("it is there");
+    let disk: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let at = |path: &str| CheckpointStore::new(Arc::clone(&disk), Path::from(path));
+    let shop = Shop::new(1);
+    let before = shop.sources_until(job(query, query.sql, 1, at("first")), 60);
+    let saved = Path::from("saved");
+    crate::sim::run_to_savepoint(1, &before.with_sink("out", MemorySink::new()), &saved);
+    let out = MemorySink::new();
+    let next = shop.sources(job(query, after, 1, at("second")));
+    (next.with_sink("out", out.clone()).from_savepoint(at("saved")), out)
+}
+
+#[test]
+fn a_query_that_cannot_read_the_state_is_refused_before_anything_happens() {
+    let (job, _) = changed(
+        "INSERT INTO out SELECT k, window_start, COUNT(*), AVG(v) \
+         FROM TABLE(TUMBLE(TABLE sale, DESCRIPTOR(ts), INTERVAL '10' SECOND)) \
+         GROUP BY k, window_start, window_end",
+    );
+    let verdict = finish(job.verdict()).unwrap().expect("there is state");
+    assert!(matches!(verdict, Verdict::Incompatible { .. }), "{verdict:?}");
+    let refused = finish(job.assemble()).unwrap_err();
+    assert!(matches!(refused, JobError::Incompatible { .. }), "{refused}");
+    assert!(!refused.is_retryable());
+    let message = refused.to_string();
+    assert!(message.contains("window-aggregate"), "{message}");
+}
+
+#[test]
+fn a_query_with_another_window_says_what_it_drops_and_begins_anew() {
+    let (job, out) = changed(
+        "INSERT INTO out SELECT k, window_start, COUNT(*) \
+         FROM TABLE(TUMBLE(TABLE sale, DESCRIPTOR(ts), INTERVAL '5' SECOND)) \
+         GROUP BY k, window_start, window_end",
+    );
+    let verdict = finish(job.verdict()).unwrap().expect("there is state");
+    let Verdict::Partly { kept, dropped, new } = verdict else { panic!("{verdict:?}") };
+    let ids =
+        |ids: &[OperatorId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    assert_eq!(ids(&kept), "source.sale sink.out");
+    assert!(ids(&dropped).starts_with("window-aggregate.k.tumble-10s."), "{dropped:?}");
+    assert!(ids(&new).starts_with("window-aggregate.k.tumble-5s."), "{new:?}");
+    crate::sim::run(1, &job);
+    let rows: usize = out.committed().iter().map(Batch::len).sum();
+    assert!(rows > 0, "the second half is counted in the new windows");
 }

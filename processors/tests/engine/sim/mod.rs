@@ -6,6 +6,7 @@ mod executor;
 mod log;
 mod probe;
 
+pub(crate) use executor::finish;
 pub(crate) use log::SimLog;
 pub(crate) use probe::{CrashAt, Trace};
 
