@@ -24,13 +24,20 @@ pub(crate) struct WatermarkMerge {
     inputs: Vec<InputTime>,
     combined: Micros,
     idle: bool,
+    /// Whether readers know `combined`: after a restart they have forgotten it.
+    told: bool,
 }
 
 impl WatermarkMerge {
     /// `inputs` inputs, none of which said anything; `floor` is what was reached before a restart.
     pub(crate) fn new(inputs: usize, floor: Micros) -> Self {
         let input = InputTime { watermark: NO_WATERMARK, idle: false };
-        Self { inputs: vec![input; inputs], combined: floor, idle: false }
+        Self {
+            inputs: vec![input; inputs],
+            combined: floor,
+            idle: false,
+            told: floor == NO_WATERMARK,
+        }
     }
 
     /// The joined watermark.
@@ -45,7 +52,8 @@ impl WatermarkMerge {
         known.idle = false;
         // Readers left this input out while it was idle: tell them again where it is.
         let woke = std::mem::replace(&mut self.idle, false);
-        self.advance().or(woke.then_some(TimeChange::Watermark(self.combined)))
+        let forgotten = !std::mem::replace(&mut self.told, true);
+        self.advance().or((woke || forgotten).then_some(TimeChange::Watermark(self.combined)))
     }
 
     /// Input `input` says nothing until further notice.
@@ -115,13 +123,23 @@ mod tests {
 
     #[test]
     fn idleness_is_told_once_and_ends_with_the_next_watermark() {
-        let mut merge = WatermarkMerge::new(2, 3);
+        let mut merge = WatermarkMerge::new(2, NO_WATERMARK);
+        merge.watermark(0, 3);
+        merge.watermark(1, 3);
         assert_eq!(merge.idle(0), None);
         assert_eq!(merge.idle(1), Some(TimeChange::Idle));
         assert_eq!(merge.idle(1), None);
         assert_eq!(merge.watermark(0, 2), Some(TimeChange::Watermark(3)), "awake, and not back");
         assert_eq!(merge.watermark(0, 4), Some(TimeChange::Watermark(4)));
         assert_eq!(merge.combined(), 4);
+    }
+
+    #[test]
+    fn what_was_reached_before_a_restart_is_told_again() {
+        let mut merge = WatermarkMerge::new(2, END_OF_TIME);
+        let told = Some(TimeChange::Watermark(END_OF_TIME));
+        assert_eq!(merge.watermark(0, END_OF_TIME), told);
+        assert_eq!(merge.watermark(1, END_OF_TIME), None);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! A run that crashes anywhere, under any scheduling, gives the result of the batch.
 
 use crate::shop::{QUERIES, Query, Shop};
-use crate::sim::Trace;
+use crate::sim::{FaultyStore, Trace};
+use std::sync::Arc;
+
+use object_store::path::Path;
+
 use millrace_plan::plan;
 use millrace_processors::connector::MemorySink;
-use millrace_processors::{Job, JobSettings};
+use millrace_processors::{CheckpointStore, Job, JobSettings};
 
 /// Seeds that every run of the tests tries; `MILLRACE_SIM_SEEDS` asks for more or fewer.
 const SEEDS: u64 = 1_000;
@@ -15,7 +19,9 @@ fn simulate(query: &Query, shop: &Shop, seed: u64) -> (Trace, MemorySink) {
     let out = MemorySink::new();
     let parallelism = [1, 2, 3][usize::try_from(seed / 7 % 3).unwrap()];
     let settings = JobSettings { parallelism, ..JobSettings::default() };
-    let job = shop.sources(Job::new("shop", plan)).with_sink("out", out.clone());
+    let store = CheckpointStore::new(Arc::new(FaultyStore::new(seed)), Path::from("job"));
+    let job = Job::new("shop", plan).checkpoints(store);
+    let job = shop.sources(job).with_sink("out", out.clone());
     (crate::sim::run(seed, &job.settings(settings)), out)
 }
 
@@ -25,7 +31,7 @@ fn seeds() -> u64 {
 
 #[test]
 fn every_result_is_the_batch_result_whatever_crashes() {
-    let mut crashes = 0;
+    let (mut crashes, mut failures) = (0, 0);
     for seed in 0..seeds() {
         let query = &QUERIES[usize::try_from(seed).unwrap() % QUERIES.len()];
         let shop = Shop::new(seed / 50);
@@ -33,9 +39,12 @@ fn every_result_is_the_batch_result_whatever_crashes() {
         let expected = query.expected(&shop);
         assert!(!expected.is_empty(), "{} has a result", query.name);
         assert_eq!(query.lines(&out), expected, "seed {seed}: {}", query.name);
-        crashes += trace.all().iter().filter(|what| what.starts_with("crash")).count();
+        let happened = |what: &str| trace.all().iter().filter(|s| s.starts_with(what)).count();
+        crashes += happened("crash at");
+        failures += happened("ended by");
     }
-    assert!(crashes as u64 > seeds() / 2, "the faults are there: {crashes}");
+    assert!(crashes as u64 > seeds() / 2, "the crashes are there: {crashes}");
+    assert!(failures - crashes > crashes / 10, "and so are faults of the store: {failures}");
 }
 
 #[test]

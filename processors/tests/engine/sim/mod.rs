@@ -5,10 +5,12 @@
 mod executor;
 mod log;
 mod probe;
+mod store;
 
 pub(crate) use executor::finish;
 pub(crate) use log::SimLog;
 pub(crate) use probe::{CrashAt, Trace};
+pub(crate) use store::FaultyStore;
 
 use object_store::path::Path;
 use rand::rngs::StdRng;
