@@ -4,7 +4,7 @@
 #   bench/nexmark/run.sh                      every query, then state and latency
 #   bench/nexmark/run.sh --flink              the same, and Flink with the ratio of the two
 #   bench/nexmark/run.sh queries --queries q5,q7 --events 2000000
-#   bench/nexmark/run.sh state | latency      one part; --help lists the options of each
+#   bench/nexmark/run.sh state | latency | json   one part; --help lists the options of each
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo build --release --quiet -p millrace-plan -p millrace-state -p millrace-processors \
@@ -17,6 +17,7 @@ case ${1:-all} in
     "$bench" queries --events "$events"
     "$bench" state
     "$bench" latency
+    "$bench" json
     ;;
   --flink)
     folder=$(mktemp -d)

@@ -6,6 +6,7 @@
 mod counting;
 mod fed;
 mod flink_events;
+mod json;
 mod latency;
 mod process;
 mod state;
@@ -36,6 +37,8 @@ enum Command {
     Queries(Args),
     /// Checkpoints and restore with much state.
     State(state::StateArgs),
+    /// q0 over JSON, and the share of decoding.
+    Json(json::JsonArgs),
     /// From row to output.
     Latency(latency::LatencyArgs),
 }
@@ -95,6 +98,7 @@ async fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Queries(args) => queries(&args).await,
         Command::State(args) => state::run(&args).await,
+        Command::Json(args) => json::run(&args).await,
         Command::Latency(args) => latency::run(&args).await,
     }
 }
