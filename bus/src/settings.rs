@@ -55,8 +55,7 @@ pub struct KafkaSettings {
     /// `host:port`, comma separated.
     pub bootstrap: String,
     /// Client properties: `security.protocol`, `sasl.*`, `ssl.*`, `client.id` and a few more. A
-    /// value
-    /// `env:NAME` or `file:PATH` is read from there when a client starts.
+    /// value `env:NAME` or `file:PATH` is read from there when a client starts.
     pub properties: BTreeMap<String, String>,
 }
 

@@ -145,8 +145,8 @@ impl Job {
         self
     }
 
-    /// What would become of the state of the newest checkpoint, or else of the savepoint, if the job
-    /// started now. Reads only: a run that is under way goes on. `None` when there is no state.
+    /// What would become of the state of the newest checkpoint, or else of the savepoint, if the
+    /// job started now. Reads only: a run that is under way goes on. `None` when there is no state.
     ///
     /// # Errors
     ///

@@ -212,8 +212,7 @@ impl Feed {
     }
 
     /// The catch-up reader sends a batch of `claim`; hands over when it has reached the shared
-    /// reader.
-    /// `false`: it must not read this partition any more.
+    /// reader. `false`: it must not read this partition any more.
     pub(crate) fn catch_up(&self, shared: &Arc<Shared>, claim: u64, room: Room) -> bool {
         let (tp, range) = (shared.raw.tp(), shared.raw.range());
         let mut entries = self.entries();

@@ -139,8 +139,7 @@ pub struct SinkBatch {
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// The destination failed for now. Data written since the last commit may be lost from the
-    /// sink:
-    /// `claim` again and feed from the ledger.
+    /// sink: `claim` again and feed from the ledger.
     #[error("{what}: {source}")]
     Retry {
         /// What was being done, on what.
@@ -197,8 +196,8 @@ impl SinkError {
 ///
 /// The owner calls `claim` for the partitions it was given, `write` with contiguous ranges in
 /// offset order per partition, and `commit` when its rolling policy says so. After `Err` from
-/// `write` or
-/// `commit` the sink holds nothing uncommitted: the owner claims again and feeds from the ledger.
+/// `write` or `commit` the sink holds nothing uncommitted: the owner claims again and feeds from
+/// the ledger.
 #[async_trait]
 pub trait Sink: Send {
     /// Becomes the writer of `partitions`, fencing off whoever was, and says where each stands.

@@ -21,9 +21,8 @@ use super::topics::Topics;
 /// Answers Kafka requests.
 pub(super) type Routes = FrameRouteService<(), Error>;
 
-/// The routes. Requests that are not listed (transactions, ACLs, deleting
-/// records, describing groups) are refused by the
-/// version handshake, so that a client says so instead of waiting.
+/// The routes. Requests that are not listed (transactions, ACLs, deleting records, describing
+/// groups) are refused by the version handshake, so that a client says so instead of waiting.
 pub(super) fn routes(
     store: Arc<Store>,
     tansu: &StorageContainer,

@@ -15,8 +15,8 @@ pub struct NodeId(pub usize);
 
 /// Name of an operator's state, the same for the same part of the query in every version of a job.
 ///
-/// Derived from the plan: the kind of the operator, its keys and windows, and the ids of its inputs;
-/// never from its position, so that adding an operator elsewhere renames nothing.
+/// Derived from the plan: the kind of the operator, its keys and windows, and the ids of its
+/// inputs; never from its position, so that adding an operator elsewhere renames nothing.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -190,7 +190,8 @@ pub struct SourceNode {
     pub name: String,
     /// Columns of the stream's schema that are read, ascending; the node's schema is these.
     pub columns: Vec<usize>,
-    /// Watermark, if the stream has event time: its column *in the stream's schema*, delay, idleness.
+    /// Watermark, if the stream has event time: its column *in the stream's schema*, delay,
+    /// idleness.
     pub watermark: Option<Watermark>,
 }
 
@@ -217,7 +218,8 @@ pub struct ProjectNode {
 /// See [`NodeKind::Unnest`].
 #[derive(Debug, Clone)]
 pub struct UnnestNode {
-    /// The list columns, replaced in place by their elements (side by side; shorter ones give NULL).
+    /// The list columns, replaced in place by their elements (side by side; shorter ones give
+    /// NULL).
     pub lists: Vec<usize>,
     /// Whether a row with an empty or NULL list is kept, with NULL.
     pub keep_empty: bool,

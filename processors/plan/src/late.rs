@@ -22,8 +22,8 @@ pub fn late_schema() -> SchemaRef {
 
 impl JobPlan {
     /// Has the rows that operators find too late written to the sink `name`, which no query writes,
-    /// in [`late_schema`]. Without this they are counted only. Changes
-    /// nothing when no operator can find a row late.
+    /// in [`late_schema`]. Without this they are counted only. Changes nothing when no operator can
+    /// find a row late.
     pub fn keep_late_rows(&mut self, name: impl Into<String>) {
         let name = name.into();
         let late: Vec<NodeId> =

@@ -5,7 +5,8 @@ use crate::{Catalog, JobPlan, SqlError, convert, sql};
 /// Plans a job: `CREATE TEMPORARY VIEW` and `INSERT INTO` statements, separated by semicolons.
 ///
 /// # Errors
-/// Every mistake found, in the order of the text; statements are checked independently of each other.
+/// Every mistake found, in the order of the text; statements are checked independently of each
+/// other.
 ///
 /// ```
 /// use millrace_plan::{Catalog, SinkDef, plan};

@@ -118,8 +118,8 @@ pub type Prepared = serde_json::Value;
 #[async_trait]
 pub trait SinkCommitter: Send {
     /// Commits what was prepared for a complete checkpoint, and may keep with it where the job's
-    /// sources go on (`positions`), so that the destination can say what it holds. Called again after a restart with the
-    /// same arguments: must not commit twice.
+    /// sources go on (`positions`), so that the destination can say what it holds. Called again
+    /// after a restart with the same arguments: must not commit twice.
     async fn commit(
         &mut self,
         checkpoint: u64,

@@ -147,7 +147,13 @@ proptest! {
     #[test]
     fn the_changelog_leads_to_the_groups_of_the_rows_that_are_there(
         steps in prop::collection::vec(
-            (prop::collection::vec((0..3_usize, 0..4_i64, any::<prop::sample::Index>(), 0..3_u8), 1..15), any::<bool>()),
+            (
+                prop::collection::vec(
+                    (0..3_usize, 0..4_i64, any::<prop::sample::Index>(), 0..3_u8),
+                    1..15,
+                ),
+                any::<bool>(),
+            ),
             1..12,
         ),
     ) {
@@ -158,7 +164,9 @@ proptest! {
             call(AggregateFn::Count, 1, true),
             AggregateCall { filter: Some(2), ..call(AggregateFn::Sum, 1, true) },
         ];
-        let make = |ctx: &mut OperatorContext| operator(&[0], aggregates.clone(), (true, true), ctx);
+        let make = |ctx: &mut OperatorContext| {
+            operator(&[0], aggregates.clone(), (true, true), ctx)
+        };
         let mut operator = make(&mut OperatorContext::fresh("g"));
         let (mut there, mut found) = (Vec::<(usize, i64)>::new(), BTreeMap::new());
         for (rows, crash) in steps {

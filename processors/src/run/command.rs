@@ -59,7 +59,8 @@ impl JobControl {
         done.await.map_err(|_| JobError::Stopped)
     }
 
-    /// Makes a savepoint at `path` of the object store that holds the checkpoints and returns the checkpoint's number.
+    /// Makes a savepoint at `path` of the object store that holds the checkpoints and returns the
+    /// checkpoint's number.
     pub async fn savepoint(&self, path: Path) -> Result<u64, JobError> {
         let (reply, done) = oneshot::channel();
         self.send(Command::Savepoint(path, reply)).await?;

@@ -13,7 +13,8 @@ use super::status::JobStatus;
 /// | `millrace_job_watermark_seconds` | job, operator | event time, seconds since the epoch |
 /// | `millrace_job_split_late_rows_total` | job, split | rows behind their split's watermark |
 /// | `millrace_job_checkpoint_seconds`, `…_checkpoint_pause_seconds` | job | seconds |
-/// | `millrace_job_checkpoint_bytes`, `…_checkpoint_total_bytes` | job | bytes added, bytes to restore |
+/// | `millrace_job_checkpoint_bytes` | job | bytes added |
+/// | `millrace_job_checkpoint_total_bytes` | job | bytes to restore |
 /// | `millrace_job_checkpoint_number`, `…_generation` | job | count |
 pub(crate) fn publish(job: &str, status: &JobStatus) {
     let job = || job.to_owned();

@@ -18,7 +18,8 @@ pub(crate) enum TimeChange {
     Idle,
 }
 
-/// Joins the watermarks of several inputs: the minimum of those that are not idle, never going back.
+/// Joins the watermarks of several inputs: the minimum of those that are not idle, never going
+/// back.
 #[derive(Debug, Clone)]
 pub(crate) struct WatermarkMerge {
     inputs: Vec<InputTime>,

@@ -46,8 +46,8 @@ fn path(text: &str) -> Result<Path> {
     Path::parse(text).map_err(|message| exec_datafusion_err!("{message}"))
 }
 
-/// The scalar at a path as text, else what arguments 2 (nothing there) and 3 (no scalar, or no JSON)
-/// say.
+/// The scalar at a path as text, else what arguments 2 (nothing there) and 3 (no scalar, or no
+/// JSON) say.
 fn value(args: &Args) -> Result<ArrayRef> {
     let (json, paths) = (args.text(0)?, Paths::new(args.text(1)?)?);
     let (on_empty, on_error) = (args.text_or_none(2)?, args.text_or_none(3)?);

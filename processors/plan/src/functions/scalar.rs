@@ -1,4 +1,4 @@
-//! One shape for all scalar functions written here: accepted kinds, result type, and a loop over rows.
+//! One shape for all scalar functions written here: accepted kinds, result type, a loop over rows.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

@@ -77,8 +77,8 @@ impl Dialect for FlinkDialect {
     }
 }
 
-/// `TABLE name [PARTITION BY column, …]` or `TABLE (query) …`, as a call of [`TABLE_ARGUMENT`] whose
-/// argument is the name or the query and whose parameters are the columns.
+/// `TABLE name [PARTITION BY column, …]` or `TABLE (query) …`, as a call of [`TABLE_ARGUMENT`]
+/// whose argument is the name or the query and whose parameters are the columns.
 fn table_argument(parser: &mut Parser) -> Result<Expr, ParserError> {
     let table = parser.next_token().span;
     let input = if parser.consume_token(&Token::LParen) {

@@ -75,7 +75,8 @@ fn compound(text: &str, leading: i64, last: i64) -> Option<i64> {
     lengths.sum()
 }
 
-/// Writes an interval of two units (`DAY TO SECOND` …), or with a precision, as one of microseconds.
+/// Writes an interval of two units (`DAY TO SECOND` …), or with a precision, as one of
+/// microseconds.
 pub(super) fn plain(interval: &mut Interval) {
     if interval.last_field.is_some()
         && let Some(length) = microseconds(interval)

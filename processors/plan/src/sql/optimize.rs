@@ -26,8 +26,8 @@ pub(crate) fn analyze(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// Simplifies expressions and moves filters and columns down.
 ///
-/// Left out are the rules that hide what conversion looks for: distinct aggregates split in two, row
-/// numbers turned into limits, outer joins turned into inner ones by filters, empty relations.
+/// Left out are the rules that hide what conversion looks for: distinct aggregates split in two,
+/// row numbers turned into limits, outer joins turned into inner ones by filters, empty relations.
 pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(OptimizeUnions::new()),

@@ -266,8 +266,8 @@ pub(crate) fn implicit(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// Whether Flink would give an expression that is BIGINT here the type INT, because whole numbers in a
-/// text are INT there, so that it fits.
+/// Whether Flink would give an expression that is BIGINT here the type INT, because whole numbers
+/// in a text are INT there, so that it fits.
 fn is_int(expr: &Expr, wanted: &DataType, schema: &DFSchema) -> bool {
     let part = |expr: &Expr| is_int(expr, wanted, schema);
     if *wanted != DataType::Int32 {

@@ -63,8 +63,8 @@ fn meaningful(token: &TokenWithSpan) -> bool {
     !matches!(token.token, Token::Whitespace(_) | Token::EOF)
 }
 
-/// Splits a text at its semicolons. Empty statements, and the frame of `EXECUTE STATEMENT SET BEGIN …
-/// END`, are left out.
+/// Splits a text at its semicolons. Empty statements, and the frame of `EXECUTE STATEMENT SET BEGIN
+/// … END`, are left out.
 pub(crate) fn split(text: &SourceText<'_>) -> Result<Vec<Piece>, SqlError> {
     let tokens =
         Tokenizer::new(&FlinkDialect, text.text()).tokenize_with_location().map_err(|error| {
@@ -233,7 +233,10 @@ pub fn strip_explain(text: &str) -> Option<&str> {
     let source = SourceText::new(text);
     let tokens = Tokenizer::new(&FlinkDialect, text).tokenize_with_location().ok()?;
     let mut tokens = tokens.into_iter().filter(meaningful);
-    let keyword = |token: &TokenWithSpan, keyword| matches!(&token.token, Token::Word(word) if word.keyword == keyword);
+    let keyword = |token: &TokenWithSpan, wanted| match &token.token {
+        Token::Word(word) => word.keyword == wanted,
+        _ => false,
+    };
     if !keyword(&tokens.next()?, Keyword::EXPLAIN) {
         return None;
     }

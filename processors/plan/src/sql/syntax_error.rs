@@ -13,8 +13,8 @@ use super::text::SourceText;
 /// The error of a statement that could not be parsed.
 ///
 /// The parser tries a parenthesis as a query, forgets why that failed, and complains about the word
-/// after the parenthesis. So each query in parentheses is read alone, and the mistake found furthest
-/// to the right is the one to show.
+/// after the parenthesis. So each query in parentheses is read alone, and the mistake found
+/// furthest to the right is the one to show.
 pub(super) fn explain(error: &ParserError, piece: &Piece, text: &SourceText<'_>) -> SqlError {
     let mut best = locate(error, piece, text);
     let words: Vec<usize> = (0..piece.tokens.len())

@@ -12,8 +12,8 @@ use crate::SqlError;
 use super::text::SourceText;
 use super::types::flink_name;
 
-/// Checks every expression of a plan, from the bottom; `fallback` is the place of an expression that
-/// names no column.
+/// Checks every expression of a plan, from the bottom; `fallback` is the place of an expression
+/// that names no column.
 pub(crate) fn check(
     plan: &LogicalPlan,
     text: &SourceText<'_>,

@@ -1,4 +1,4 @@
-//! `CROSS JOIN UNNEST(list) AS t (x)`: bound as a join, rewritten as the repetition of rows it means.
+//! `CROSS JOIN UNNEST(list) AS t (x)`: bound as a join, rewritten to repeat rows, as it means.
 
 use std::sync::Arc;
 

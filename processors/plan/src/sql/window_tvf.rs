@@ -20,8 +20,8 @@ pub(crate) fn event_time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), …))` and its like: the rows of `input`, once for each window
-/// they are in, with `window_start`, `window_end` and `window_time` after their columns.
+/// `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), …))` and its like: the rows of `input`, once for each
+/// window they are in, with `window_start`, `window_end` and `window_time` after their columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WindowTvf {
     /// What is put into windows.

@@ -10,8 +10,8 @@ pub(super) struct Wording {
     pub(super) hint: Option<String>,
 }
 
-/// Reads DataFusion's `message` about the statement at `within` of `text`. `called` gives the names by
-/// which queries call a function of DataFusion's.
+/// Reads DataFusion's `message` about the statement at `within` of `text`. `called` gives the names
+/// by which queries call a function of DataFusion's.
 pub(super) fn reword(
     message: &str,
     text: &str,

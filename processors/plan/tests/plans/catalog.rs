@@ -14,7 +14,8 @@ pub(crate) fn micros() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// A schema from `name type` pairs: `i` whole numbers, `f` fractions, `s` text, `t` time, `l` lists.
+/// A schema from `name type` pairs: `i` whole numbers, `f` fractions, `s` text, `t` time, `l`
+/// lists.
 pub(crate) fn schema(columns: &[(&str, char)]) -> SchemaRef {
     let field = |(name, kind): &(&str, char)| {
         let kind = match kind {

@@ -19,6 +19,7 @@ use crate::JobError;
 
 /// The least or greatest value that is not NULL; of floats in their total order, in which NaN is
 /// greatest, so that the result does not depend on the order of rows.
+///
 /// State: 1 if there is a value, then the value.
 struct Extreme<T> {
     greatest: bool,

@@ -9,6 +9,7 @@ use super::picked::Picked;
 use crate::JobError;
 
 /// The least or greatest text that is not NULL, by its bytes.
+///
 /// State: 1, then the text; nothing if there is none.
 pub(crate) struct TextExtreme {
     pub(crate) greatest: bool,

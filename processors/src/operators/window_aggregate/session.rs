@@ -22,8 +22,8 @@ use crate::{
 /// when the watermark is *past* its last row by more than the gap; until then a row exactly at the
 /// gap may come. The watermark of the results is held back accordingly.
 ///
-/// Table `sessions`: key → list of open sessions. Table `timers`: see [`Timers`]; every open session
-/// has one, not after the instant at which it closes.
+/// Table `sessions`: key → list of open sessions. Table `timers`: see [`Timers`]; every open
+/// session has one, not after the instant at which it closes.
 pub(crate) struct SessionOperator {
     operator: String,
     gap: Micros,

@@ -100,7 +100,11 @@ fn windows_that_are_wrong() {
         "INSERT INTO out SELECT COUNT(*) FROM bid GROUP BY TUMBLE(dateTime, INTERVAL '1' MINUTE)"
             .to_owned(),
     );
-    queries.push("INSERT INTO out SELECT * FROM TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '1' MINUTE)".to_owned());
+    queries.push(
+        "INSERT INTO out SELECT * FROM \
+         TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '1' MINUTE)"
+            .to_owned(),
+    );
     let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
     assert_messages("windows_that_are_wrong", &queries);
 }
@@ -110,7 +114,8 @@ fn syntax_of_flink_that_is_not_supported_yet() {
     assert_messages(
         "syntax_of_flink_that_is_not_supported_yet",
         &[
-            "CREATE TABLE t (a INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'kafka')",
+            "CREATE TABLE t (a INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) \
+             WITH ('connector' = 'kafka')",
             "CREATE TABLE t (a INT)",
             "CREATE TEMPORARY FUNCTION f AS 'com.example.F'",
             "SET 'parallelism.default' = '4'",
@@ -123,9 +128,11 @@ fn syntax_of_flink_that_is_not_supported_yet() {
             "INSERT INTO out SELECT url FROM bid UNION SELECT url FROM bid",
             "INSERT INTO out SELECT url FROM bid EXCEPT SELECT url FROM bid",
             "INSERT INTO out SELECT url, COUNT(*) FROM bid GROUP BY ROLLUP (url)",
-            "INSERT INTO out SELECT b.url FROM bid AS b JOIN person FOR SYSTEM_TIME AS OF b.dateTime AS p ON b.bidder = p.id",
+            "INSERT INTO out SELECT b.url FROM bid AS b JOIN person \
+             FOR SYSTEM_TIME AS OF b.dateTime AS p ON b.bidder = p.id",
             "INSERT INTO out SELECT x FROM bid, LATERAL TABLE(split(url)) AS t (x)",
-            "INSERT INTO out SELECT * FROM bid MATCH_RECOGNIZE (PARTITION BY bidder ORDER BY dateTime MEASURES A.price AS p PATTERN (A B) DEFINE B AS B.price > A.price)",
+            "INSERT INTO out SELECT * FROM bid MATCH_RECOGNIZE (PARTITION BY bidder ORDER BY dateTime \
+             MEASURES A.price AS p PATTERN (A B) DEFINE B AS B.price > A.price)",
             "INSERT INTO out SELECT SUM(price) OVER (PARTITION BY bidder ORDER BY dateTime) FROM bid",
             "INSERT INTO out SELECT RANK() OVER (PARTITION BY bidder ORDER BY dateTime) FROM bid",
             "INSERT INTO out SELECT url, PROCTIME() FROM bid",
