@@ -63,7 +63,7 @@ impl GeometricMean {
 }
 
 impl AggregateFunction for GeometricMean {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "geometric_mean"
     }
 

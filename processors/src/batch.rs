@@ -1,7 +1,6 @@
 //! Rows in columns, and what each of them does to what came before.
 
-use arrow::array::AsArray;
-use arrow::array::{Array, BooleanArray, RecordBatch, UInt8Array, UInt32Array};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, UInt8Array, UInt32Array};
 use arrow::compute::{filter, filter_record_batch, take, take_record_batch};
 use arrow::datatypes::UInt8Type;
 
@@ -97,7 +96,7 @@ impl Batch {
 
     /// Memory of the rows, in bytes.
     pub fn bytes(&self) -> usize {
-        let kinds = self.kinds.as_ref().map_or(0, |kinds| kinds.get_array_memory_size());
+        let kinds = self.kinds.as_ref().map_or(0, Array::get_array_memory_size);
         self.rows.get_array_memory_size() + kinds
     }
 }

@@ -152,11 +152,11 @@ async fn run(query: &str, events: &Events, args: &Args) -> anyhow::Result<Figure
     let before = usage();
     let begun = std::time::Instant::now();
     let mut running = job.start();
-    let watched = streams::watch(running.control().await?);
+    let mut watching = streams::watch(running.control().await?);
     running.wait().await?;
     let wall = begun.elapsed();
     let after = usage();
-    let seen = watched.await?;
+    let seen = watching.join_next().await.expect("one task watches")?;
     Ok(Figures {
         events: streams::rows_read(query, events),
         wall,

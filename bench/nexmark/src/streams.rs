@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use millrace_nexmark::{Events, auction_schema, bid_schema, count_char, person_schema, sink};
 use millrace_plan::{Catalog, EventTimeDef, SinkDef, SourceDef};
@@ -21,7 +21,7 @@ pub(crate) fn catalog(query: &str) -> Catalog {
         event_time: Some(EventTimeDef {
             column: "dateTime".to_owned(),
             delay: DELAY,
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }),
         bounded: false,
     };
@@ -59,9 +59,10 @@ pub(crate) struct Seen {
     pub(crate) pause_us: u64,
 }
 
-/// Looks at a run until it has ended.
-pub(crate) fn watch(control: JobControl) -> JoinHandle<Seen> {
-    tokio::spawn(async move {
+/// Looks at a run until it has ended, in a task of its own.
+pub(crate) fn watch(control: JobControl) -> JoinSet<Seen> {
+    let mut watching = JoinSet::new();
+    watching.spawn(async move {
         let mut seen = Seen::default();
         while !control.has_ended() {
             let status = control.status();
@@ -72,5 +73,6 @@ pub(crate) fn watch(control: JobControl) -> JoinHandle<Seen> {
         }
         seen.pause_us = seen.pause_us.max(control.status().checkpoint.pause_us);
         seen
-    })
+    });
+    watching
 }

@@ -34,13 +34,13 @@ pub enum AggregateFn {
     CountRows,
     /// `COUNT(x)`: rows in which it is not NULL.
     Count,
-    /// `SUM(x)`: in the type of the output (Int64, UInt64, Float64, Decimal128).
+    /// `SUM(x)`: in the type of the output (`Int64`, `UInt64`, `Float64`, `Decimal128`).
     Sum,
     /// `MIN(x)`.
     Min,
     /// `MAX(x)`.
     Max,
-    /// `AVG(x)`: Float64, or Decimal128 for decimals.
+    /// `AVG(x)`: `Float64`, or `Decimal128` for decimals.
     Avg,
     /// `FIRST_VALUE(x)` in order of arrival.
     First,

@@ -342,13 +342,12 @@ impl<'a> Wiring<'a> {
         let described = plan.node(node);
         let known = self.from.as_ref().and_then(|m| m.operators.get(&described.operator.0));
         let watermark = known.map_or(NO_WATERMARK, |state| state.watermark);
-        let operator = match described.kind {
-            NodeKind::Source(_) => None,
-            _ => {
-                let mut context =
-                    self.context(&described.operator, instance, watermark, memory, tables);
-                Some(operators::build(described, plan, &mut context)?)
-            }
+        let operator = if let NodeKind::Source(_) = described.kind {
+            None
+        } else {
+            let mut context =
+                self.context(&described.operator, instance, watermark, memory, tables);
+            Some(operators::build(described, plan, &mut context)?)
         };
         let (mut targets, mut late_edges) = (Vec::new(), Vec::new());
         for (to, port) in readers(plan, node) {

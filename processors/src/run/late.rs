@@ -24,7 +24,7 @@ pub(crate) fn late_rows(
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&operator.0, count))),
         Arc::new(TimestampMicrosecondArray::from(vec![watermark; count]).with_timezone("UTC")),
-        Arc::new(StringArray::from_iter(text.lines().map(Some))),
+        Arc::new(text.lines().map(Some).collect::<StringArray>()),
     ];
     Ok(RecordBatch::try_new(late_schema(), columns)?)
 }

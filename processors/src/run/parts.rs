@@ -112,30 +112,33 @@ impl Parts {
             manifest.sources.insert(source.0.clone(), splits.collect());
         }
         for state in &self.states {
-            self.add_operators(&mut manifest, state);
+            add_operators(&mut manifest, state);
         }
         manifest
     }
 
-    fn add_operators(&self, manifest: &mut Manifest, state: &TaskState) {
-        for (operator, watermark) in &state.watermarks {
-            let entry = manifest.operators.entry(operator.0.clone()).or_insert_with(|| {
-                OperatorState { kind: String::new(), watermark: *watermark, subtasks: Vec::new() }
-            });
-            // Instances of a keyed operator agree at a barrier; those chained to a source need not,
-            // and what one has not seen must not be taken for seen.
-            entry.watermark = entry.watermark.min(*watermark);
-            if state.stateful.contains(operator) {
-                entry.subtasks.push(SubtaskState {
-                    instance: state.instance,
-                    key_groups: state.key_groups,
-                    files: state.files.clone(),
-                });
-            }
-        }
-    }
-
     fn check(&self, checkpoint: u64) {
         assert_eq!(checkpoint, self.checkpoint, "one checkpoint is under way at a time");
+    }
+}
+
+/// Adds what a task says of its operators.
+fn add_operators(manifest: &mut Manifest, state: &TaskState) {
+    for (operator, watermark) in &state.watermarks {
+        let entry = manifest.operators.entry(operator.0.clone()).or_insert_with(|| OperatorState {
+            kind: String::new(),
+            watermark: *watermark,
+            subtasks: Vec::new(),
+        });
+        // Instances of a keyed operator agree at a barrier; those chained to a source need not,
+        // and what one has not seen must not be taken for seen.
+        entry.watermark = entry.watermark.min(*watermark);
+        if state.stateful.contains(operator) {
+            entry.subtasks.push(SubtaskState {
+                instance: state.instance,
+                key_groups: state.key_groups,
+                files: state.files.clone(),
+            });
+        }
     }
 }

@@ -10,13 +10,13 @@ use millrace_processors::{Job, JobSettings, RunEnd};
 
 /// The sales of all partitions in one, the oldest of them last: long after their windows.
 fn sales_with_stragglers(shop: &Shop) -> (RecordBatch, usize) {
-    let all = concat_batches(&shop.sales[0].schema(), &shop.sales).unwrap();
-    let order = arrow::compute::sort_to_indices(all.column(0), None, None).unwrap();
-    let sorted = take_record_batch(&all, &order).unwrap();
+    let all = concat_batches(&shop.sales[0].schema(), &shop.sales).expect("all are sales");
+    let order = arrow::compute::sort_to_indices(all.column(0), None, None).expect("times sort");
+    let sorted = take_record_batch(&all, &order).expect("the order is of these rows");
     let stragglers = 20;
     let late = sorted.slice(0, stragglers);
     let rest = sorted.slice(stragglers, sorted.num_rows() - stragglers);
-    (concat_batches(&all.schema(), [&rest, &late]).unwrap(), stragglers)
+    (concat_batches(&all.schema(), [&rest, &late]).expect("all are sales"), stragglers)
 }
 
 #[test]

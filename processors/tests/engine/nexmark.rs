@@ -24,7 +24,7 @@ fn nexmark_plan(query: &str) -> JobPlan {
         event_time: Some(EventTimeDef {
             column: "dateTime".to_owned(),
             delay: Duration::from_millis(DISORDER_MS),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }),
         bounded: true,
     };
@@ -41,7 +41,7 @@ fn nexmark_plan(query: &str) -> JobPlan {
 }
 
 fn one(schema: &SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
-    concat_batches(schema, batches).unwrap()
+    concat_batches(schema, batches).expect("batches of one stream")
 }
 
 /// The job over `events`, dealt to partitions and read in an order that `seed` chooses.
@@ -65,15 +65,18 @@ fn nexmark_job(query: &str, events: &Events, seed: u64) -> (Job, MemorySink) {
 /// The rows of a sink as lines, changes applied by the sink's key.
 fn result(query: &str, out: &MemorySink) -> Vec<String> {
     let sink = sink(query);
-    let key: Vec<usize> =
-        sink.primary_key.iter().map(|name| sink.schema.index_of(name).unwrap()).collect();
+    let key: Vec<usize> = sink
+        .primary_key
+        .iter()
+        .map(|name| sink.schema.index_of(name).expect("a key is a column"))
+        .collect();
     let rows = crate::changelog::apply(&out.committed(), &key);
-    normalise(&conform(query, &rows).unwrap())
+    normalise(&conform(query, &rows).expect("rows fit the sink"))
 }
 
 async fn check(query: &str) {
     let events = generate(&Settings { events: 20_000, ..Settings::default() }, 8192);
-    let expected = normalise(&[expected(query, &events).await.unwrap()]);
+    let expected = normalise(&[expected(query, &events).await.expect("the batch runs")]);
     assert!(!expected.is_empty(), "{query} has a result");
     for parallelism in [1, 2, 7] {
         let (job, out) = nexmark_job(query, &events, 7 + parallelism as u64);
@@ -82,7 +85,7 @@ async fn check(query: &str) {
             checkpoint_interval: Some(Duration::from_millis(50)),
             ..JobSettings::default()
         };
-        job.settings(settings).run().await.unwrap();
+        job.settings(settings).run().await.expect("the job runs");
         let got = result(query, &out);
         assert_eq!(got.len(), expected.len(), "{query} at parallelism {parallelism}");
         for (got, expected) in got.iter().zip(&expected) {

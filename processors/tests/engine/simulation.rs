@@ -17,7 +17,7 @@ fn simulate(query: &Query, shop: &Shop, seed: u64) -> (Trace, MemorySink) {
     let plan = plan(query.sql, &crate::shop::catalog(query))
         .unwrap_or_else(|errors| panic!("{}: {}", query.name, errors[0]));
     let out = MemorySink::new();
-    let parallelism = [1, 2, 3][usize::try_from(seed / 7 % 3).unwrap()];
+    let parallelism = [1, 2, 3][usize::try_from(seed / 7 % 3).expect("below 3")];
     let settings = JobSettings { parallelism, ..JobSettings::default() };
     let store = CheckpointStore::new(Arc::new(FaultyStore::new(seed)), Path::from("job"));
     let job = Job::new("shop", plan).checkpoints(store);

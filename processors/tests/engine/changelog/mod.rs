@@ -18,8 +18,9 @@ pub(crate) fn apply(batches: &[Batch], key: &[usize]) -> Vec<RecordBatch> {
     let mut table = BTreeMap::new();
     for batch in batches {
         for row in 0..batch.len() {
-            let text =
-                |column: &usize| array_value_to_string(batch.rows.column(*column), row).unwrap();
+            let text = |column: &usize| {
+                array_value_to_string(batch.rows.column(*column), row).expect("keys have a text")
+            };
             let id: Vec<String> = key.iter().map(text).collect();
             let here = batch.rows.slice(row, 1);
             match batch.kind(row) {

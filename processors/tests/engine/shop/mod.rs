@@ -51,13 +51,13 @@ impl Query {
         let context = SessionContext::new();
         for (name, partitions) in [("sale", &shop.sales), ("offer", &shop.offers)] {
             let rows = vec![partitions.clone()];
-            let table = MemTable::try_new(partitions[0].schema(), rows).unwrap();
-            context.register_table(name, Arc::new(table)).unwrap();
+            let table =
+                MemTable::try_new(partitions[0].schema(), rows).expect("partitions of one schema");
+            context.register_table(name, Arc::new(table)).expect("a name once");
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let rows = runtime
-            .block_on(async { context.sql(self.batch).await.unwrap().collect().await.unwrap() });
-        lines(&rows)
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let rows = runtime.block_on(async { context.sql(self.batch).await?.collect().await });
+        lines(&rows.expect("the batch runs"))
     }
 }
 
@@ -67,7 +67,8 @@ fn lines(batches: &[RecordBatch]) -> Vec<String> {
     for rows in batches {
         let columns: Vec<ArrayRef> = rows.columns().iter().map(plain).collect();
         for row in 0..rows.num_rows() {
-            let value = |column: &ArrayRef| array_value_to_string(column, row).unwrap();
+            let value =
+                |column: &ArrayRef| array_value_to_string(column, row).expect("values have a text");
             lines.push(columns.iter().map(value).collect::<Vec<_>>().join(" | "));
         }
     }
@@ -77,7 +78,7 @@ fn lines(batches: &[RecordBatch]) -> Vec<String> {
 
 fn plain(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
-        DataType::Timestamp(..) => cast(column, &DataType::Int64).unwrap(),
+        DataType::Timestamp(..) => cast(column, &DataType::Int64).expect("instants are numbers"),
         _ => Arc::clone(column),
     }
 }
@@ -211,7 +212,7 @@ pub(crate) fn catalog(query: &Query) -> Catalog {
         event_time: Some(EventTimeDef {
             column: "ts".to_owned(),
             delay: Duration::from_micros(DISORDER_US.unsigned_abs()),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }),
         bounded: true,
     };
@@ -285,7 +286,7 @@ fn times(partition: usize, rng: &mut StdRng) -> Vec<i64> {
     let mut times: Vec<(i64, i64)> = (0..ROWS)
         .map(|row| {
             let time = row * 500_000 + rng.random_range(0..400_000);
-            let time = time / 10 * 10 + i64::try_from(partition).unwrap();
+            let time = time / 10 * 10 + i64::try_from(partition).expect("a few partitions");
             (time + rng.random_range(0..DISORDER_US), time)
         })
         .collect();
@@ -306,7 +307,7 @@ fn sales(partition: usize, rng: &mut StdRng) -> RecordBatch {
         Arc::new(Int64Array::from(v)),
         Arc::new(StringArray::from(s)),
     ];
-    RecordBatch::try_new(sale_schema(), columns).unwrap()
+    RecordBatch::try_new(sale_schema(), columns).expect("columns of a sale")
 }
 
 fn offers(partition: usize, rng: &mut StdRng) -> RecordBatch {
@@ -318,5 +319,5 @@ fn offers(partition: usize, rng: &mut StdRng) -> RecordBatch {
         Arc::new(Int64Array::from(k)),
         Arc::new(Int64Array::from(price)),
     ];
-    RecordBatch::try_new(offer_schema(), columns).unwrap()
+    RecordBatch::try_new(offer_schema(), columns).expect("columns of an offer")
 }

@@ -88,7 +88,7 @@ pub(crate) fn drive(
             continue;
         }
         let at = rng.random_range(0..ready.len());
-        let task = &mut ready[at];
+        let task = &mut *ready[at];
         task.woken.0.store(false, Ordering::SeqCst);
         trace.note(format!("poll {}", task.name));
         let work: Pin<&mut _> = task.work.as_mut().expect("ready").as_mut();
