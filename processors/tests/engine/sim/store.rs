@@ -1,4 +1,4 @@
-//! An object store in memory that fails as a seed says: requests are lost, or done and not answered.
+//! An object store in memory that fails as a seed says: requests are lost, or their answers are.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -38,7 +38,7 @@ impl FaultyStore {
     }
 
     fn fault(&self) -> Fault {
-        let mut rng = self.rng.lock().unwrap();
+        let mut rng = self.rng.lock().expect("nobody panics with it");
         match (rng.random_ratio(1, FAULTS), rng.random_bool(0.5)) {
             (false, _) => Fault::None,
             (true, false) => Fault::Lost,
