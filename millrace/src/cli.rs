@@ -12,8 +12,8 @@ use millrace_spaas::spec::{parse_duration, parse_size};
 mod job;
 
 pub(crate) use job::{
-    CheckOutput, JobArgs, JobCommand, JobExplainArgs, JobRunArgs, JobTextArgs, JobValidateArgs,
-    PlanOutput, RunOutput,
+    CheckOutput, JobArgs, JobCommand, JobExplainArgs, JobRunArgs, JobStreamingArgs, JobTextArgs,
+    JobValidateArgs, PlanOutput, RunOutput,
 };
 
 /// Event streams into tables, every event exactly once.
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Emit(EmitArgs),
     /// Ask the tables a question.
     Sql(SqlArgs),
-    /// Develop streaming SQL jobs: run them over files, explain, validate.
+    /// Streaming SQL jobs: run them, explain, validate.
     Job(JobArgs),
     /// Check manifests; print every mistake with file, line and column.
     Validate(ManifestArgs),

@@ -22,6 +22,10 @@ use millrace_spaas::spec::{Manifests, RouteSpec, Target};
 
 use crate::cli::{KafkaArgs, WorkArgs};
 
+mod job;
+
+pub(crate) use job::StreamingJob;
+
 /// Part of the memory that sinks hold (¾); the router's reading takes the rest.
 const SINK_SHARE: (usize, usize) = (3, 4);
 /// Files a route keeps open at once, at most.

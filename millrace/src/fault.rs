@@ -1,5 +1,6 @@
 //! Dying on purpose: a crash test names a protocol step and how often it may be passed.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -7,22 +8,36 @@ use std::time::Duration;
 use anyhow::Context;
 
 use millrace_events::{NoProbe, Probe, Step};
+use millrace_processors::{JobError, JobProbe, JobStep, NoJobProbe};
 
 /// `STEP:N`: the process is killed (SIGKILL) when it reaches STEP for the N-th time.
 const VARIABLE: &str = "MILLRACE_FAULT";
 
 /// Kills the process at a step.
 #[derive(Debug)]
-struct DieAt {
-    step: Step,
+struct DieAt<S> {
+    step: S,
     left: AtomicI64,
 }
 
-impl Probe for DieAt {
-    fn reached(&self, step: Step) {
-        if step == self.step && self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+impl<S: PartialEq> DieAt<S> {
+    fn pass(&self, step: &S) {
+        if *step == self.step && self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             die();
         }
+    }
+}
+
+impl Probe for DieAt<Step> {
+    fn reached(&self, step: Step) {
+        self.pass(&step);
+    }
+}
+
+impl JobProbe for DieAt<JobStep> {
+    fn reached(&self, step: JobStep) -> Result<(), JobError> {
+        self.pass(&step);
+        Ok(())
     }
 }
 
@@ -38,15 +53,30 @@ fn die() -> ! {
     }
 }
 
-/// The probe the environment asks for.
+/// The probe of a router that the environment asks for.
 pub(crate) fn probe() -> anyhow::Result<Arc<dyn Probe>> {
-    let Ok(text) = std::env::var(VARIABLE) else { return Ok(Arc::new(NoProbe)) };
-    let fault = parse(&text).with_context(|| format!("{VARIABLE}={text}: write STEP:N"))?;
-    tracing::warn!(fault = text, "this process will kill itself");
-    Ok(Arc::new(fault))
+    Ok(match fault::<Step>()? {
+        Some(fault) => Arc::new(fault),
+        None => Arc::new(NoProbe),
+    })
 }
 
-fn parse(text: &str) -> anyhow::Result<DieAt> {
+/// The probe of a job that the environment asks for.
+pub(crate) fn job_probe() -> anyhow::Result<Arc<dyn JobProbe>> {
+    Ok(match fault::<JobStep>()? {
+        Some(fault) => Arc::new(fault),
+        None => Arc::new(NoJobProbe),
+    })
+}
+
+fn fault<S: FromStr<Err = String>>() -> anyhow::Result<Option<DieAt<S>>> {
+    let Ok(text) = std::env::var(VARIABLE) else { return Ok(None) };
+    let fault = parse(&text).with_context(|| format!("{VARIABLE}={text}: write STEP:N"))?;
+    tracing::warn!(fault = text, "this process will kill itself");
+    Ok(Some(fault))
+}
+
+fn parse<S: FromStr<Err = String>>(text: &str) -> anyhow::Result<DieAt<S>> {
     let (step, n) = text.split_once(':').context("there is no `:`")?;
     let step = step.parse().map_err(anyhow::Error::msg)?;
     let n: u32 = n.parse().context("N is a number of at least 1")?;
@@ -60,10 +90,13 @@ mod tests {
 
     #[test]
     fn a_fault_names_a_known_step_and_a_count() {
-        let fault = parse("before-commit:3").expect("valid");
+        let fault: DieAt<Step> = parse("before-commit:3").expect("valid");
         assert_eq!((fault.step, fault.left.into_inner()), (Step::BeforeCommit, 3));
         for bad in ["before-commit", "nowhere:1", "after-poll:0", "after-poll:x", ""] {
-            assert!(parse(bad).is_err(), "{bad:?}");
+            assert!(parse::<Step>(bad).is_err(), "{bad:?}");
         }
+        let fault: DieAt<JobStep> = parse("before-manifest:2").expect("valid");
+        assert_eq!((fault.step, fault.left.into_inner()), (JobStep::BeforeManifest, 2));
+        assert!(parse::<JobStep>("before-commit:1").is_err(), "a step of the router");
     }
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Command, LogForm};
+use crate::cli::{Command, JobCommand, LogForm};
 
 /// Colours are for terminals, and for people who want them (<https://no-color.org>).
 fn colours() -> bool {
@@ -13,7 +13,11 @@ fn colours() -> bool {
 
 /// Starts logging. `RUST_LOG` decides what is said; servers tell more than one-shot commands.
 pub(crate) fn start(form: LogForm, command: &Command) {
-    let server = matches!(command, Command::Up(_) | Command::Router(_));
+    let server = match command {
+        Command::Up(_) | Command::Router(_) => true,
+        Command::Job(job) => matches!(&job.command, JobCommand::Run(run) if !run.local),
+        _ => false,
+    };
     let ours = if server { "info" } else { "error" };
     let default = format!(
         "error,millrace={ours},millrace_bus={ours},millrace_events={ours},millrace_router={ours},\

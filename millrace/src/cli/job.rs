@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use millrace_spaas::spec::parse_duration;
+use millrace_spaas::spec::{parse_duration, parse_size};
 
+use super::{KafkaArgs, StoreArgs};
 use crate::job::{FileArg, NamedArg};
 
 #[derive(Debug, Args)]
@@ -17,7 +18,7 @@ pub(crate) struct JobArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
-    /// Run a job over files to their end; show some input, the plan and the results.
+    /// Run a job: from streams into tables and feeds, or over files to their end (`--local`).
     Run(JobRunArgs),
     /// Print the plan of a job: operators, keys, windows, state, event time.
     Explain(JobExplainArgs),
@@ -58,13 +59,45 @@ pub(crate) enum RunOutput {
     Csv,
 }
 
+/// How a job runs that reads streams.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Without --local")]
+pub(crate) struct JobStreamingArgs {
+    /// Name of the job, under which a later run goes on; by default that of the file.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+    /// Table of a sink whose rows are final; by default the one of the sink's name.
+    #[arg(long = "table", value_name = "SINK=TABLE")]
+    pub(crate) tables: Vec<NamedArg>,
+    /// Topic that gets the latest row of each key; by default a sink whose rows change writes the
+    /// topic of its own name.
+    #[arg(long = "feed", value_name = "SINK=TOPIC")]
+    pub(crate) feeds: Vec<NamedArg>,
+    /// Time between checkpoints, which is when rows become visible in tables.
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) checkpoint_interval: Duration,
+    /// Read each stream up to where it ends now, close every window, and end.
+    #[arg(long)]
+    pub(crate) until_end: bool,
+    /// Memory for state, rows in flight and open files.
+    #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) memory: u64,
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JobRunArgs {
     #[command(flatten)]
     pub(crate) text: JobTextArgs,
-    /// In this process, over files, to their end.
-    #[arg(long, required = true)]
+    /// Over files, to their end; show some input, the plan and the results. Without it the job reads
+    /// the streams of `--file`.
+    #[arg(long, required_unless_present = "manifests")]
     pub(crate) local: bool,
+    #[command(flatten)]
+    pub(crate) streaming: JobStreamingArgs,
     /// Write a sink's rows into a folder, in one of the formats json (default), csv or parquet,
     /// instead of showing them.
     #[arg(long = "sink", value_name = "SINK=DIR[,FORMAT]")]

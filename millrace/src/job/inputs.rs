@@ -39,10 +39,7 @@ impl Inputs {
             Some(path) => manifests::load(&ManifestArgs { manifests: Some(path.clone()) })?.streams,
             None => BTreeMap::new(),
         };
-        let mut inputs: BTreeMap<String, Input> = streams
-            .iter()
-            .map(|(name, stream)| (name.to_string(), Input { def: declared(stream), rows: None }))
-            .collect();
+        let Self(mut inputs) = Self::declared(&streams);
         for (name, (files, format)) in files(&args.inputs)? {
             let stream = streams.iter().find(|(known, _)| known.as_str() == name);
             let input = match stream {
@@ -60,6 +57,12 @@ impl Inputs {
             ensure!(inputs.contains_key(name), "--event-time {name}=…: add --input {name}=PATH");
         }
         Ok(Self(inputs))
+    }
+
+    /// Streams that are read from their topics.
+    pub(super) fn declared(streams: &Streams) -> Self {
+        let input = |stream| Input { def: declared(stream), rows: None };
+        Self(streams.iter().map(|(name, stream)| (name.to_string(), input(stream))).collect())
     }
 
     /// The streams, and any sink that the job names.

@@ -1,9 +1,11 @@
-//! `millrace job`: a job on a developer's desk, from its text and some files to its results.
+//! `millrace job`: from a job's text to its results, over files on a developer's desk or over
+//! streams.
 //!
 //! ```text
 //!  manifests, --input ─► inputs ─► Catalog ─┐
 //!  job.sql ────────────────────────────────► plan ─► check (explain, validate)
-//!                                             └────► run ─► results ─► show
+//!                                             ├────► run ─► results ─► show
+//!                                             └────► streaming, until it ends or is told to
 //! ```
 
 mod args;
@@ -13,6 +15,7 @@ mod mistakes;
 mod results;
 mod run;
 mod show;
+mod streaming;
 
 use crate::Verdict;
 use crate::cli::{JobArgs, JobCommand};
@@ -22,7 +25,8 @@ pub(crate) use args::{FileArg, NamedArg};
 /// `millrace job`.
 pub(crate) async fn run(args: JobArgs) -> anyhow::Result<Verdict> {
     match args.command {
-        JobCommand::Run(args) => run::run(args).await,
+        JobCommand::Run(args) if args.local => run::run(args).await,
+        JobCommand::Run(args) => streaming::run(args).await,
         JobCommand::Explain(args) => check::explain(&args),
         JobCommand::Validate(args) => check::validate(&args),
     }

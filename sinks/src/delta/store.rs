@@ -69,6 +69,12 @@ impl Root {
         Place { table: table.clone(), store, root: self.store.clone(), url }
     }
 
+    /// A folder beside the tables.
+    pub(crate) fn folder(&self, name: &str) -> (Arc<dyn ObjectStore>, Path) {
+        let parts = name.split('/').filter(|part| !part.is_empty());
+        (self.store.clone(), parts.fold(self.prefix.clone(), |path, part| path.join(part)))
+    }
+
     /// Every folder `<schema>/<table>` that holds a Delta log, sorted by name.
     pub(crate) async fn tables(&self) -> Result<Vec<TableName>, SinkError> {
         let mut tables = Vec::new();

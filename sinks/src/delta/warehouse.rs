@@ -7,6 +7,8 @@ use deltalake::DeltaTableError;
 use deltalake::datafusion::catalog::TableProvider;
 use deltalake::datafusion::common::DataFusionError;
 use deltalake::datafusion::prelude::{SessionContext, col, lit};
+use object_store::ObjectStore;
+use object_store::path::Path;
 
 use millrace_events::{Clock, SystemClock, TableName};
 
@@ -105,6 +107,12 @@ impl Warehouse {
     /// The table `dead_letters`, for sinks that keep none.
     pub fn dead_letter_book(&self) -> Arc<dyn DeadLetterBook> {
         self.0.dead_letters.clone()
+    }
+
+    /// A folder of the store that is no table's: the store, and the path in it. Its first part must
+    /// not be able to name a schema, as one with a hyphen cannot.
+    pub fn folder(&self, name: &str) -> (Arc<dyn ObjectStore>, Path) {
+        self.0.root.folder(name)
     }
 
     /// Every table, sorted by name.
