@@ -141,6 +141,20 @@ impl Chunks {
         }
     }
 
+    /// Writes a newer value over that of a record being restored, if no checkpoint shares its chunk
+    /// and there is room. Returns whether it did.
+    pub(super) fn reload(&mut self, at: At, value: &[u8]) -> bool {
+        match self.slot_mut(at.chunk) {
+            Slot { data: Data::Owned(chunk), dirty: false, .. }
+                if value.len() <= chunk.room(at.offset) =>
+            {
+                chunk.set_value(at.offset, value);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Appends a record, to a dirty chunk or to a clean one.
     pub(super) fn append(&mut self, dirty: bool, record: &Record<'_>, room: usize) -> At {
         let size = record.size(room);

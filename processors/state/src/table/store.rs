@@ -92,6 +92,12 @@ impl Table {
         key: Key<'_>,
         value: &[u8],
     ) -> Result<(), StateError> {
+        // Most of a chain is newer values of keys that are there, of the same length.
+        if let Some(old) = self.find(namespace, key)
+            && self.chunks.reload(old, value)
+        {
+            return Ok(());
+        }
         self.take_from_disk(namespace, key)?;
         let record = Record { namespace, group: key.group, flags: 0, key: key.bytes, value };
         let at = self.chunks.append(false, &record, value.len());

@@ -102,7 +102,7 @@ impl Table {
     }
 
     #[inline]
-    fn find(&self, namespace: i64, key: Key<'_>) -> Option<At> {
+    pub(super) fn find(&self, namespace: i64, key: Key<'_>) -> Option<At> {
         self.namespaces.get(&namespace)?.find(&self.chunks, key)
     }
 
