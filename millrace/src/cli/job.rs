@@ -92,8 +92,8 @@ pub(crate) struct JobStreamingArgs {
 pub(crate) struct JobRunArgs {
     #[command(flatten)]
     pub(crate) text: JobTextArgs,
-    /// Over files, to their end; show some input, the plan and the results. Without it the job reads
-    /// the streams of `--file`.
+    /// Over files, to their end; show some input, the plan and the results. Without it the job
+    /// reads the streams of `--file`.
     #[arg(long, required_unless_present = "manifests")]
     pub(crate) local: bool,
     #[command(flatten)]
