@@ -19,7 +19,7 @@ pub(crate) struct JobArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
     /// Run a job: from streams into tables and feeds, or over files to their end (`--local`).
-    Run(JobRunArgs),
+    Run(Box<JobRunArgs>),
     /// Print the plan of a job: operators, keys, windows, state, event time.
     Explain(JobExplainArgs),
     /// Check a job; print every mistake with line and column.

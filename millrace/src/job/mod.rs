@@ -25,8 +25,8 @@ pub(crate) use args::{FileArg, NamedArg};
 /// `millrace job`.
 pub(crate) async fn run(args: JobArgs) -> anyhow::Result<Verdict> {
     match args.command {
-        JobCommand::Run(args) if args.local => run::run(args).await,
-        JobCommand::Run(args) => streaming::run(args).await,
+        JobCommand::Run(args) if args.local => run::run(*args).await,
+        JobCommand::Run(args) => streaming::run(*args).await,
         JobCommand::Explain(args) => check::explain(&args),
         JobCommand::Validate(args) => check::validate(&args),
     }

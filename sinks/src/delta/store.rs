@@ -72,7 +72,7 @@ impl Root {
     /// A folder beside the tables.
     pub(crate) fn folder(&self, name: &str) -> (Arc<dyn ObjectStore>, Path) {
         let parts = name.split('/').filter(|part| !part.is_empty());
-        (self.store.clone(), parts.fold(self.prefix.clone(), |path, part| path.join(part)))
+        (self.store.clone(), parts.fold(self.prefix.clone(), Path::join))
     }
 
     /// Every folder `<schema>/<table>` that holds a Delta log, sorted by name.
