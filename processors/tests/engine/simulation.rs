@@ -2,13 +2,14 @@
 
 use crate::shop::{QUERIES, Query, Shop};
 use crate::sim::{FaultyStore, Trace};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use object_store::path::Path;
 
 use millrace_plan::plan;
 use millrace_processors::connector::MemorySink;
-use millrace_processors::{CheckpointStore, Job, JobSettings};
+use millrace_processors::{CheckpointStore, Job, JobSettings, JobStep};
 
 /// Seeds that every run of the tests tries; `MILLRACE_SIM_SEEDS` asks for more or fewer.
 const SEEDS: u64 = 1_000;
@@ -32,6 +33,7 @@ fn seeds() -> u64 {
 #[test]
 fn every_result_is_the_batch_result_whatever_crashes() {
     let (mut crashes, mut failures) = (0, 0);
+    let mut crashed_at = BTreeSet::new();
     for seed in 0..seeds() {
         let query = &QUERIES[usize::try_from(seed).unwrap() % QUERIES.len()];
         let shop = Shop::new(seed / 50);
@@ -41,7 +43,14 @@ fn every_result_is_the_batch_result_whatever_crashes() {
         assert_eq!(query.lines(&out), expected, "seed {seed}: {}", query.name);
         let happened = |what: &str| trace.all().iter().filter(|s| s.starts_with(what)).count();
         crashes += happened("crash at");
+        let all = trace.all();
+        crashed_at
+            .extend(all.iter().filter_map(|s| s.strip_prefix("crash at ")).map(str::to_owned));
         failures += happened("ended by");
+    }
+    if seeds() >= SEEDS {
+        let steps: BTreeSet<String> = JobStep::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(crashed_at, steps, "a crash at every step");
     }
     assert!(crashes as u64 > seeds() / 2, "the crashes are there: {crashes}");
     assert!(failures - crashes > crashes / 10, "and so are faults of the store: {failures}");
