@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimestampM
 
 use millrace_nexmark::{Settings, generate};
 use millrace_plan::{
-    AggregateCall, AggregateFn, Changes, Exchange, GroupAggregateNode, Input, JobPlan, LateRows,
-    Node, NodeId, NodeKind, OperatorId, SourceNode, WindowAggregateNode, WindowKind, Windows,
+    AggregateCall, AggregateFn, Changes, Exchange, GroupAggregateNode, Input, JobPlan, Node,
+    NodeId, NodeKind, OperatorId, SourceNode, WindowAggregateNode, WindowKind, Windows,
 };
 use millrace_processors::operators::build;
 use millrace_processors::{Batch, END_OF_TIME, OperatorContext, Output};
@@ -123,12 +123,7 @@ fn ranked(function: &AggregateFn, column: usize, distinct: bool) -> Vec<Aggregat
 
 fn window(keys: Vec<usize>, window: WindowKind, aggregates: Vec<AggregateCall>) -> NodeKind {
     let windows = Windows::Assigned { window, time: TIME };
-    NodeKind::WindowAggregate(WindowAggregateNode {
-        keys,
-        windows,
-        aggregates,
-        late: LateRows::default(),
-    })
+    NodeKind::WindowAggregate(WindowAggregateNode { keys, windows, aggregates })
 }
 
 fn group(keys: Vec<usize>, aggregates: Vec<AggregateCall>) -> NodeKind {

@@ -262,18 +262,6 @@ pub struct WindowAggregateNode {
     pub windows: Windows,
     /// The aggregates.
     pub aggregates: Vec<AggregateCall>,
-    /// Where rows that came after their window go, if the job keeps them.
-    pub late: LateRows,
-}
-
-/// What becomes of rows that come after the watermark has passed their window.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum LateRows {
-    /// Counted and left out.
-    #[default]
-    Count,
-    /// Counted, and written to the sink of this name, in the schema of the operator's input.
-    Keep(String),
 }
 
 /// See [`NodeKind::GroupAggregate`].

@@ -6,8 +6,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::sql::event_time_type;
 use crate::{
-    Changes, DeduplicateNode, Exchange, Input, JobPlan, LateRows, Node, NodeId, NodeKind,
-    OperatorId, SinkNode,
+    Changes, DeduplicateNode, Exchange, Input, JobPlan, Node, NodeId, NodeKind, OperatorId,
+    SinkNode,
 };
 
 /// Columns of a table of late rows: which operator was too far ahead, its watermark, and the row as
@@ -30,11 +30,6 @@ impl JobPlan {
             self.nodes.iter().filter(|node| finds_late(&node.kind)).map(|node| node.id).collect();
         if late.is_empty() {
             return;
-        }
-        for id in &late {
-            if let NodeKind::WindowAggregate(aggregate) = &mut self.nodes[id.0].kind {
-                aggregate.late = LateRows::Keep(name.clone());
-            }
         }
         let input = |from: &NodeId| Input { from: *from, exchange: Exchange::Forward };
         self.nodes.push(Node {

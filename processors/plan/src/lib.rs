@@ -32,9 +32,9 @@ pub use error::SqlError;
 pub use explain::{ExplainForm, explain};
 pub use job::{
     AssignWindowsNode, Changes, DeduplicateNode, Exchange, GroupAggregateNode, Input,
-    IntervalJoinNode, JobPlan, JoinKind, LateRows, Node, NodeId, NodeKind, OperatorId, ProjectNode,
-    SinkNode, SortColumn, SourceNode, TopNNode, UnnestNode, Watermark, WindowAggregateNode,
-    WindowJoinNode, Windows,
+    IntervalJoinNode, JobPlan, JoinKind, Node, NodeId, NodeKind, OperatorId, ProjectNode, SinkNode,
+    SortColumn, SourceNode, TopNNode, UnnestNode, Watermark, WindowAggregateNode, WindowJoinNode,
+    Windows,
 };
 pub use late::late_schema;
 pub use planner::plan;

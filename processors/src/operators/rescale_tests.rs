@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use millrace_plan::{
     AggregateCall, AggregateFn, Changes, DeduplicateNode, Exchange, GroupAggregateNode, Input,
-    IntervalJoinNode, JobPlan, JoinKind, LateRows, Node, NodeId, NodeKind, OperatorId, SortColumn,
+    IntervalJoinNode, JobPlan, JoinKind, Node, NodeId, NodeKind, OperatorId, SortColumn,
     SourceNode, TopNNode, WindowAggregateNode, WindowJoinNode, WindowKind, Windows,
 };
 use millrace_state::{Key, KeyGroup, KeyGroups, RowCodec, Rows, Table, hash};
@@ -111,7 +111,6 @@ fn aggregates() -> Vec<NodeKind> {
             keys: vec![0],
             windows,
             aggregates: calls.clone(),
-            late: LateRows::default(),
         })
     });
     windowed.into_iter().chain([NodeKind::GroupAggregate(group)]).collect()

@@ -14,7 +14,7 @@ use super::relation::{Rel, all};
 use crate::explain::call_text;
 use crate::sql::{WINDOW_COLUMNS, event_time_type};
 use crate::{
-    AggregateCall, Changes, GroupAggregateNode, Input, LateRows, NodeId, NodeKind, SqlError,
+    AggregateCall, Changes, GroupAggregateNode, Input, NodeId, NodeKind, SqlError,
     WindowAggregateNode, WindowKind, Windows,
 };
 
@@ -200,12 +200,7 @@ impl Converter<'_> {
         roles.resize(schema.fields().len(), Role::Plain);
         let facts = Facts { changes: Changes::Append, roles, dealt: dealt(&keys) };
         let exchange = self.graph.exchange(input, &keys);
-        let kind = NodeKind::WindowAggregate(WindowAggregateNode {
-            keys,
-            windows,
-            aggregates,
-            late: LateRows::Count,
-        });
+        let kind = NodeKind::WindowAggregate(WindowAggregateNode { keys, windows, aggregates });
         let base = self.graph.add(kind, vec![Input { from: input, exchange }], schema, facts);
         let schema = self.graph.schema(base).clone();
         let mut places = places.into_iter();

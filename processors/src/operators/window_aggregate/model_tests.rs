@@ -6,9 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use proptest::prelude::*;
 
-use millrace_plan::{
-    AggregateCall, AggregateFn, LateRows, WindowAggregateNode, WindowKind, Windows,
-};
+use millrace_plan::{AggregateCall, AggregateFn, WindowAggregateNode, WindowKind, Windows};
 
 use super::{SessionOperator, WindowAggregateOperator};
 use crate::operators::testing::{
@@ -85,7 +83,6 @@ fn operator(windows: &Windows, ctx: &mut OperatorContext) -> Box<dyn Operator> {
             call(AggregateFn::Count, true),
             call(AggregateFn::Min, false),
         ],
-        late: LateRows::default(),
     };
     let mut fields = vec![("k", DataType::Int64)];
     fields.extend(["s", "e", "t"].map(|name| (name, instant())));

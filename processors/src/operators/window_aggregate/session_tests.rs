@@ -2,9 +2,7 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use millrace_plan::{
-    AggregateCall, AggregateFn, LateRows, WindowAggregateNode, WindowKind, Windows,
-};
+use millrace_plan::{AggregateCall, AggregateFn, WindowAggregateNode, WindowKind, Windows};
 
 use super::SessionOperator;
 use crate::operators::testing::{
@@ -36,7 +34,6 @@ fn operator(ctx: &mut OperatorContext) -> SessionOperator {
         keys: vec![0],
         windows: Windows::Assigned { window: WindowKind::Session { gap: 10 }, time: 1 },
         aggregates: vec![call(AggregateFn::CountRows, false), call(AggregateFn::Count, true)],
-        late: LateRows::default(),
     };
     let output = schema(&[
         ("k", DataType::Int64),

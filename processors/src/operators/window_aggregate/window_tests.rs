@@ -2,9 +2,7 @@
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-use millrace_plan::{
-    AggregateCall, AggregateFn, LateRows, WindowAggregateNode, WindowKind, Windows,
-};
+use millrace_plan::{AggregateCall, AggregateFn, WindowAggregateNode, WindowKind, Windows};
 
 use super::WindowAggregateOperator;
 use crate::operators::testing::{
@@ -49,8 +47,7 @@ fn operator(
     let mut fields = vec![("k", DataType::Int64), ("s", instant()), ("e", instant())];
     fields.push(("t", instant()));
     fields.extend(aggregates.iter().map(|_| ("n", DataType::Int64)));
-    let node =
-        WindowAggregateNode { keys: vec![0], windows, aggregates, late: LateRows::default() };
+    let node = WindowAggregateNode { keys: vec![0], windows, aggregates };
     WindowAggregateOperator::new(&node, &[input()], &schema(&fields), ctx).unwrap()
 }
 
