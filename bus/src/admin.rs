@@ -1,9 +1,13 @@
-//! Topics: create, count, measure.
+//! Topics: create, count, measure, compare with what they should be.
+
+mod topic;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, DefaultConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -12,6 +16,8 @@ use millrace_events::{Offset, TopicPartition};
 use crate::error::needs_an_operator;
 use crate::logging::Talk;
 use crate::{BusError, KafkaSettings};
+
+pub use topic::{TopicSettings, TopicState};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,32 +47,58 @@ impl Admin {
         Ok(Self { admin: Arc::new(admin), reader: Arc::new(config.create().map_err(refused)?) })
     }
 
-    async fn create(&self, name: &str, partitions: i32) -> Result<(), BusError> {
+    /// Whether it was missing.
+    async fn create(&self, name: &str, settings: &TopicSettings) -> Result<bool, BusError> {
+        let partitions = settings.partitions;
+        let configs = settings.configs();
         // -1 is the broker's default replication; the embedded broker has no use for another.
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        let topic = configs.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let what = || format!("create topic {name} with {partitions} partitions");
         let results = self.admin.create_topics(&[topic], &options).await;
+        let mut created = false;
         for result in results.map_err(|e| BusError::of(what(), e))? {
             match result {
-                Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+                Ok(_) => created = true,
+                Err((_, Code::TopicAlreadyExists)) => {}
                 Err((_, code)) => return Err(BusError::of_code(what(), code)),
             }
         }
-        Ok(())
+        Ok(created)
     }
 
     /// Creates the topic unless it is there; returns how many partitions it has, which for a topic
     /// that was there need not be `partitions`.
     pub async fn ensure_topic(&self, name: &str, partitions: i32) -> Result<i32, BusError> {
+        let (_, count) = self.ensure(name, &TopicSettings::plain(partitions)).await?;
+        Ok(count)
+    }
+
+    /// Creates the topic as `settings` say unless it is there, and reads back what it is: a topic
+    /// that was there is left as it was, see [`TopicState::differences`].
+    pub async fn ensure_topic_with(
+        &self,
+        name: &str,
+        settings: &TopicSettings,
+    ) -> Result<TopicState, BusError> {
+        let (created, partitions) = self.ensure(name, settings).await?;
+        let config = self.config(name).await?;
+        Ok(TopicState::of(created, partitions, &config))
+    }
+
+    /// Whether the topic had to be created, and how many partitions it has.
+    async fn ensure(&self, name: &str, settings: &TopicSettings) -> Result<(bool, i32), BusError> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut created = false;
         loop {
             // Trying again is safe, and needed: a broker may refuse one of several topics created
             // at once, and a new topic shows up after a moment.
-            let failed = match self.create_if_missing(name, partitions).await {
-                Ok(Some(count)) => return Ok(count),
+            let failed = match self.create_if_missing(name, settings, &mut created).await {
+                Ok(Some(count)) => return Ok((created, count)),
                 Ok(None) => {
-                    let what = format!("create topic {name} with {partitions} partitions");
+                    let what =
+                        format!("create topic {name} with {} partitions", settings.partitions);
                     BusError::retry(what, "it was created but does not show up")
                 }
                 Err(error @ BusError::Retry { .. }) => error,
@@ -83,13 +115,27 @@ impl Admin {
     async fn create_if_missing(
         &self,
         name: &str,
-        partitions: i32,
+        settings: &TopicSettings,
+        created: &mut bool,
     ) -> Result<Option<i32>, BusError> {
         if let Some(count) = self.partitions(name).await? {
             return Ok(Some(count));
         }
-        self.create(name, partitions).await?;
+        *created |= self.create(name, settings).await?;
         self.partitions(name).await
+    }
+
+    /// The topic's configuration.
+    async fn config(&self, name: &str) -> Result<ConfigResource, BusError> {
+        let what = || format!("ask for the configuration of topic {name}");
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let answer = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &options).await;
+        let answer = answer.map_err(|e| BusError::of(what(), e))?.into_iter().next();
+        match answer {
+            Some(Ok(config)) => Ok(config),
+            Some(Err(code)) => Err(BusError::of_code(what(), code)),
+            None => Err(BusError::retry(what(), "the answer is empty")),
+        }
     }
 
     /// How many partitions the topic has; `None` when there is no such topic.

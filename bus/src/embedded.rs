@@ -8,6 +8,9 @@
 //!
 //! tansu speaks the protocol. Records and group members are not left to it: its stores lose records
 //! when reading starts inside a batch, its coordinator loses members. See `docs/decisions/0001`.
+//!
+//! A topic's configuration is kept and told, but nothing is done about it yet: no record is
+//! compacted away or deleted for its age.
 
 mod batch;
 mod coordinator;

@@ -24,7 +24,7 @@ mod producer;
 mod settings;
 pub mod testing;
 
-pub use admin::Admin;
+pub use admin::{Admin, TopicSettings, TopicState};
 pub use consumer::{Consumer, FetchLimits, Rebalance};
 pub use embedded::EmbeddedBroker;
 pub use error::BusError;

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use millrace_bus::{Admin, BusError, Consumer, EmbeddedBroker, EnqueueError, KafkaSettings};
-use millrace_bus::{Producer, ProducerLimits};
+use millrace_bus::{Producer, ProducerLimits, TopicSettings};
 use millrace_events::{Offset, Outgoing, PartitionId, TopicPartition, Transport};
 use support::{LIMITS, expected, read_to, texts};
 
@@ -47,7 +47,10 @@ async fn a_stopped_broker_goes_on_where_it_was() {
     let broker = EmbeddedBroker::start(dir.path(), ANY_PORT).await.unwrap();
     let (address, settings) =
         (broker.address(), KafkaSettings::plain(broker.address().to_string()));
-    Admin::new(&settings).unwrap().ensure_topic("kept", 2).await.unwrap();
+    let admin = Admin::new(&settings).unwrap();
+    admin.ensure_topic("kept", 2).await.unwrap();
+    let compacted = TopicSettings::compacted(1);
+    assert!(admin.ensure_topic_with("feed", &compacted).await.unwrap().created);
     let sender = producer(&settings);
     let send = async |numbers: std::ops::Range<usize>| {
         for outcome in sender.send(numbers.map(|n| numbered("kept", n)).collect()).await {
@@ -60,6 +63,8 @@ async fn a_stopped_broker_goes_on_where_it_was() {
     // The same idempotent producer goes on: its sequence numbers were kept too.
     send(100..200).await;
     assert_eq!(Admin::new(&settings).unwrap().ensure_topic("kept", 7).await.unwrap(), 2);
+    let feed = admin.ensure_topic_with("feed", &TopicSettings::plain(1)).await.unwrap();
+    assert!(!feed.created && feed.compacted, "{feed:?}");
     let all = tokio::task::block_in_place(|| everything(&settings, "kept", 200));
     assert_eq!(all, expected(0..200));
     broker.stop().await;
