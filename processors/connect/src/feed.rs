@@ -4,7 +4,10 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use async_trait::async_trait;
 
-use millrace_bus::{EnqueueError, KafkaSettings, OutgoingRef, Producer, ProducerLimits};
+use millrace_bus::{
+    Admin, EnqueueError, KafkaSettings, OutgoingRef, Producer, ProducerLimits, TopicSettings,
+    TopicState,
+};
 use millrace_processors::connector::{
     ConnectorError, Position, Prepared, SinkCommitter, SinkFactory, SinkWriter, SplitId,
 };
@@ -20,7 +23,7 @@ pub struct FeedSettings {
     pub kafka: KafkaSettings,
     /// How much each writer queues, and how long records wait for company.
     pub limits: ProducerLimits,
-    /// The topic; it should be compacted.
+    /// The topic; it should be compacted, as [`Feed::create_topic`] makes it.
     pub topic: String,
     /// Key columns of the rows, at least one.
     pub key: Vec<String>,
@@ -47,6 +50,25 @@ impl Feed {
             )));
         }
         Ok(Self { settings })
+    }
+
+    /// Creates the topic, compacted, unless it is there. One that is there is used as it is; if it
+    /// is not compacted, that is warned about: it grows for ever, or forgets keys.
+    pub async fn create_topic(
+        &self,
+        admin: &Admin,
+        partitions: i32,
+    ) -> Result<TopicState, ConnectorError> {
+        let (topic, wanted) = (&self.settings.topic, TopicSettings::compacted(partitions));
+        let state = admin.ensure_topic_with(topic, &wanted).await.map_err(of_bus)?;
+        if !state.compacted {
+            tracing::warn!(
+                topic,
+                "the topic of a feed is not compacted: it keeps every change of a key, or loses \
+                 the latest; set cleanup.policy=compact"
+            );
+        }
+        Ok(state)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_bus::ProducerLimits;
+use millrace_bus::{Admin, ProducerLimits, TopicState};
 use millrace_connect::{Feed, FeedSettings};
 use millrace_processors::connector::{ConnectorError, Prepared, SinkFactory};
 use millrace_processors::{Batch, RowKind};
@@ -65,4 +65,39 @@ async fn a_feed_refuses_what_it_cannot_take() {
     let written = writer.write(Batch::append(rows(0..1))).await;
     let Err(ConnectorError::Rejected(what)) = written else { panic!("{written:?}") };
     assert!(what.contains("nobody"), "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_topic_of_a_feed_is_compacted() {
+    let stream = Stream::new(1).await;
+    let admin = Admin::new(&stream.broker.settings()).expect("plain settings");
+    let topic = stream.broker.topic("feed");
+    let settings = FeedSettings { topic: topic.clone(), ..settings(&stream) };
+    let feed = Feed::new(settings).expect("accepted");
+    let state = feed.create_topic(&admin, 2).await.expect("is created");
+    assert!(state.created && state.compacted && state.partitions == 2, "{state:?}");
+    let mut writer = feed.writer(0, 1).await.expect("opens");
+    for kind in [RowKind::Insert, RowKind::UpdateAfter, RowKind::Delete] {
+        writer.write(Batch::changes(rows(7..8), &[kind])).await.expect("writes");
+    }
+    writer.prepare(1).await.expect("drains");
+    let records = records(&stream.broker, &topic, 2).await;
+    let deleted: Vec<_> = records.iter().map(|(key, value)| (&**key, value.is_none())).collect();
+    let key = r#"{"id":7}"#;
+    assert_eq!(deleted, [(key, false), (key, false), (key, true)]);
+    let again = feed.create_topic(&admin, 2).await.expect("is there");
+    assert_eq!(again, TopicState { created: false, ..state });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_into_a_topic_that_is_not_compacted_is_allowed() {
+    let stream = Stream::new(1).await;
+    let admin = Admin::new(&stream.broker.settings()).expect("plain settings");
+    let feed = Feed::new(settings(&stream)).expect("accepted");
+    let state = feed.create_topic(&admin, 1).await.expect("is there");
+    assert!(!state.created && !state.compacted, "{state:?}");
+    let mut writer = feed.writer(0, 1).await.expect("opens");
+    writer.write(Batch::append(rows(0..1))).await.expect("writes");
+    writer.prepare(1).await.expect("drains");
+    assert_eq!(records(&stream.broker, &stream.schema.topic, 1).await.len(), 1);
 }
