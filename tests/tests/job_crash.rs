@@ -2,6 +2,7 @@
 //! its feed hold what a run without crashes would have left.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -47,11 +48,17 @@ enum Death {
 }
 
 impl Death {
-    /// The `nth` death of all: the steps in turn, so that few kills meet every step, and then some
-    /// moment.
-    fn of(nth: u64, rng: &mut StdRng) -> Self {
-        let place = usize::try_from(nth).unwrap_or_default() % (JobStep::ALL.len() + 1);
-        match JobStep::ALL.get(place) {
+    /// The `nth` death at `parallelism`: the steps in turn, so that few kills meet every step, and
+    /// then some moment.
+    fn of(nth: u64, parallelism: Parallelism, rng: &mut StdRng) -> Self {
+        let steps = parallelism.steps();
+        let places = steps.len() as u64 + 1;
+        let place = match parallelism {
+            // There are few of these; the stride takes them through the whole protocol.
+            Parallelism::One => nth * 3 % places,
+            Parallelism::Many(_) => nth % places,
+        };
+        match steps.get(usize::try_from(place).expect("small")) {
             // A run passes these once.
             Some(step @ (JobStep::Claimed | JobStep::Restored)) => Self::At(*step, 1),
             Some(step) => Self::At(*step, rng.random_range(1..=PASSES)),
@@ -67,19 +74,71 @@ impl Death {
     }
 }
 
+/// Instances of each operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parallelism {
+    One,
+    Many(u8),
+}
+
+impl Parallelism {
+    /// The steps that a run meets.
+    fn steps(self) -> Vec<JobStep> {
+        let all = JobStep::ALL.into_iter();
+        // One instance has all operators in one task with the source: there is nothing to align.
+        all.filter(|step| self != Self::One || *step != JobStep::Aligned).collect()
+    }
+}
+
+impl std::fmt::Display for Parallelism {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::One => f.write_str("1"),
+            Self::Many(instances) => instances.fmt(f),
+        }
+    }
+}
+
+/// Which deaths a story tells.
+struct Chapter {
+    seed: u64,
+    parallelism: Parallelism,
+    deaths: Range<u64>,
+}
+
+/// `kills` in stories: a quarter of them at parallelism 1, the others at 2 and 3.
+fn chapters(kills: u64) -> Vec<Chapter> {
+    let alone = kills / 4;
+    let mut chapters = Vec::new();
+    for (count, one) in [(kills - alone, false), (alone, true)] {
+        for first in (0..count).step_by(usize::try_from(KILLS_PER_STORY).expect("small")) {
+            let seed = chapters.len() as u64;
+            let parallelism = match (one, seed % 2) {
+                (true, _) => Parallelism::One,
+                (false, 0) => Parallelism::Many(2),
+                (false, _) => Parallelism::Many(3),
+            };
+            let deaths = first..count.min(first + KILLS_PER_STORY);
+            chapters.push(Chapter { seed, parallelism, deaths });
+        }
+    }
+    chapters
+}
+
 /// One installation, one topic, one job.
 struct Story {
     seed: u64,
     name: String,
     feed: String,
     partitions: u32,
-    parallelism: &'static str,
+    parallelism: Parallelism,
     kafka: KafkaSettings,
     site: Site,
 }
 
 impl Story {
-    fn new(seed: u64, broker: &TestBroker) -> Result<Self> {
+    fn new(chapter: &Chapter, broker: &TestBroker) -> Result<Self> {
+        let Chapter { seed, parallelism, .. } = *chapter;
         let (name, feed) = (broker.topic("job"), broker.topic("feed"));
         let partitions = 1 + u32::try_from(seed % 4)?;
         // A stream that waits for a slow machine must not turn partitions idle: what they hold
@@ -87,8 +146,6 @@ impl Story {
         let manifests = manifests(&name, "unused", partitions).replace("idle: 30s", "idle: 1h");
         let site = Site::new(&manifests)?;
         std::fs::write(site.path("job.sql"), sql(&name))?;
-        // At parallelism 1 all operators are one task with the source, and no barrier is aligned.
-        let parallelism = if seed.is_multiple_of(2) { "2" } else { "3" };
         Ok(Self { seed, name, feed, partitions, parallelism, kafka: broker.settings(), site })
     }
 
@@ -107,13 +164,14 @@ impl Story {
     }
 
     /// Starts the job again and again, each time to die.
-    async fn die(&self, first: u64, kills: u64, over: &AtomicBool) -> Result<Kills> {
+    async fn die(&self, deaths: Range<u64>, over: &AtomicBool) -> Result<Kills> {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut met = Kills::new();
-        for nth in first..first + kills {
-            let death = Death::of(nth, &mut rng);
+        for nth in deaths {
+            let death = Death::of(nth, self.parallelism, &mut rng);
             self.attempt(death, &[]).await.with_context(|| format!("{death:?}"))?;
-            *met.entry(death.name().to_owned()).or_default() += 1;
+            let met_at = format!("{} at {}", death.name(), self.parallelism);
+            *met.entry(met_at).or_default() += 1;
         }
         over.store(true, Ordering::Release);
         Ok(met)
@@ -140,7 +198,8 @@ impl Story {
             .arg("-f")
             .arg(self.site.path("manifests"))
             .args(["--kafka", &self.kafka.bootstrap, "--name", "plays"])
-            .args(["--checkpoint-interval", "50ms", "--parallelism", self.parallelism])
+            .args(["--checkpoint-interval", "50ms", "--parallelism"])
+            .arg(self.parallelism.to_string())
             .args(["--table", "kept=raw.kept", "--table", "minutes=raw.minutes"])
             .args(["--feed", &format!("totals={}", self.feed)])
             .args(options);
@@ -277,12 +336,12 @@ async fn latest(kafka: &KafkaSettings, topic: &str) -> Result<BTreeMap<Vec<u8>, 
     Ok(rows)
 }
 
-async fn tell(story: Story, first: u64, kills: u64) -> Result<Kills> {
+async fn tell(story: Story, deaths: Range<u64>) -> Result<Kills> {
     let writer = KafkaWriter::open(&story.kafka, &story.name, story.partitions).await?;
     let over = AtomicBool::new(false);
     let told = async {
         let ((acked, expected), kills) =
-            tokio::try_join!(story.produce(&writer, &over), story.die(first, kills, &over))?;
+            tokio::try_join!(story.produce(&writer, &over), story.die(deaths, &over))?;
         story.finish().await?;
         if acked.written.is_empty() {
             bail!("no event was written");
@@ -295,17 +354,17 @@ async fn tell(story: Story, first: u64, kills: u64) -> Result<Kills> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_killed_at_any_step_leaves_tables_and_a_feed_as_if_it_had_not_been() -> Result<()> {
     let broker = TestBroker::start().await;
-    let wanted = number("MILLRACE_JOB_KILLS", 12);
+    let wanted = number("MILLRACE_JOB_KILLS", 16);
     let mut kills = Kills::new();
     let mut stories = JoinSet::new();
-    let mut next = 0;
+    let mut chapters = chapters(wanted).into_iter();
     loop {
         // A story mostly waits for processes to start, so several share the machine.
-        while stories.len() < AT_ONCE && next < wanted {
-            let count = KILLS_PER_STORY.min(wanted - next);
-            let story = Story::new(next / KILLS_PER_STORY, &broker)?;
-            stories.spawn(tell(story, next, count));
-            next += count;
+        while stories.len() < AT_ONCE
+            && let Some(chapter) = chapters.next()
+        {
+            let story = Story::new(&chapter, &broker)?;
+            stories.spawn(tell(story, chapter.deaths));
         }
         let Some(told) = stories.join_next().await else { break };
         for (step, count) in told?? {
