@@ -83,6 +83,10 @@ pub(crate) struct JobStreamingArgs {
     /// Read each stream up to where it ends now, close every window, and end.
     #[arg(long)]
     pub(crate) until_end: bool,
+    /// When told to stop (SIGTERM, ctrl-c), bring event time to its end first: open windows close
+    /// and their results are written. A later run that goes on from there finds every row late.
+    #[arg(long)]
+    pub(crate) drain: bool,
     /// Memory for state, rows in flight and open files.
     #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = parse_size)]
     pub(crate) memory: u64,
@@ -102,7 +106,8 @@ pub(crate) struct JobRunArgs {
     /// instead of showing them.
     #[arg(long = "sink", value_name = "SINK=DIR[,FORMAT]")]
     pub(crate) sinks: Vec<FileArg>,
-    /// Show the rows that came after their window had closed as one more result, of this name.
+    /// Keep the rows that came after their window had closed: shown as one more result of this
+    /// name with `--local`, else written to a table of this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) late: Option<String>,
     /// Most rows shown of each result.

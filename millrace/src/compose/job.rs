@@ -72,11 +72,13 @@ impl StreamingJob<'_> {
         for (node, sink) in self.plan.sinks() {
             let below = self.plan.node(node.inputs[0].from);
             let topic = self.feeds.get(&sink.name);
-            if topic.is_none() && below.changes.is_append() {
+            // Late rows are new rows, whatever the operator makes of the others.
+            let appends = !sink.late_rows_of.is_empty() || below.changes.is_append();
+            if topic.is_none() && appends {
                 job = job.with_sink(&sink.name, self.table(parts, node, sink)?);
             } else {
                 let feed = self.feed(parts, node, sink)?;
-                admin.ensure_topic(topic.unwrap_or(&sink.name), partitions).await?;
+                feed.create_topic(&admin, partitions).await?;
                 job = job.with_sink(&sink.name, feed);
             }
         }

@@ -11,7 +11,9 @@
 mod args;
 mod check;
 mod inputs;
+mod late;
 mod mistakes;
+mod restart;
 mod results;
 mod run;
 mod show;

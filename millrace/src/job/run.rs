@@ -12,6 +12,7 @@ use millrace_processors::{JobError, JobStatus};
 use super::args::FileArg;
 use super::check::plan_job;
 use super::inputs::Inputs;
+use super::late::keep_late_rows;
 use super::results::SinkRows;
 use super::show::{self, Outcome, Sample};
 use crate::cli::JobRunArgs;
@@ -25,9 +26,7 @@ pub(super) async fn run(args: JobRunArgs) -> anyhow::Result<Verdict> {
     let inputs = Inputs::of(&args.text)?;
     let mut plan = plan_job(&args.text.job, &inputs)?;
     if let Some(name) = &args.late {
-        let taken = plan.sinks().any(|(_, sink)| sink.name == *name);
-        ensure!(!taken, "--late {name}: the job writes a sink of that name");
-        plan.keep_late_rows(name);
+        keep_late_rows(&mut plan, name)?;
     }
     let sources = sources(&plan, &inputs, args.batch_rows)?;
     let folders = folders(&plan, &args.sinks)?;

@@ -11,27 +11,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use millrace_bus::KafkaSettings;
-use millrace_events::{Clock, NoProbe, RouteName};
+use millrace_events::{NoProbe, RouteName};
 use millrace_plan::JobPlan;
 use millrace_processors::{Job, JobControl, JobError, RunEnd, Stop};
 
 use super::args::NamedArg;
 use super::check::plan_job;
 use super::inputs::Inputs;
+use super::late::keep_late_rows;
+use super::restart::until_it_ends;
 use crate::cli::{JobRunArgs, JobStreamingArgs, ManifestArgs};
 use crate::compose::{self, Parts, StreamingJob};
 use crate::platform::RunFile;
 use crate::{Verdict, fault, manifests, store};
 
-/// Pause before the first restart; each further one doubles it.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A run that lasted this long was well: the next pause is the first again.
-const WELL_AFTER: Duration = Duration::from_mins(1);
 /// How often the status is logged.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
@@ -50,15 +46,17 @@ pub(super) async fn run(args: JobRunArgs) -> anyhow::Result<Verdict> {
         told.cancel();
     });
     ensure!(args.parallelism > 0, "--parallelism counts from 1");
-    let no_files = args.text.inputs.is_empty() && args.sinks.is_empty() && args.late.is_none();
-    ensure!(no_files, "--input, --sink and --late need --local: this run reads streams");
+    let no_files = args.text.inputs.is_empty() && args.sinks.is_empty();
+    ensure!(no_files, "--input and --sink need --local: this run reads streams");
     let started = start(&args);
     let (job, parts) = tokio::select! {
         started = started => started?,
         () = stop.cancelled() => return Ok(Verdict::Good),
     };
-    let end = to_the_end(&job, parts.clock.as_ref(), &stop).await?;
-    match end {
+    let how = Stop { drain: args.streaming.drain, ..Stop::default() };
+    let run = async || once(&job, &stop, &how).await;
+    let end = until_it_ends(run, tokio::time::sleep, parts.clock.as_ref(), &stop).await;
+    match end.context("the job failed")?.flatten() {
         Some(RunEnd::Finished) => eprintln!("the job has finished"),
         Some(RunEnd::Stopped { checkpoint }) => {
             eprintln!("the job was stopped after checkpoint {checkpoint}");
@@ -73,7 +71,10 @@ async fn start(args: &JobRunArgs) -> anyhow::Result<(Job, Parts)> {
     let streaming = &args.streaming;
     let from = ManifestArgs { manifests: args.text.manifests.clone() };
     let manifests = manifests::load(&from)?;
-    let plan = plan_job(&args.text.job, &Inputs::declared(&manifests.streams))?;
+    let mut plan = plan_job(&args.text.job, &Inputs::declared(&manifests.streams))?;
+    if let Some(late) = &args.late {
+        keep_late_rows(&mut plan, late)?;
+    }
     let job = StreamingJob {
         name: name(streaming, &args.text.job)?,
         tables: by_sink(&plan, "--table", &streaming.tables)?,
@@ -116,35 +117,8 @@ fn by_sink(
     Ok(args.iter().map(|arg| (arg.name.clone(), arg.value.clone())).collect())
 }
 
-/// Runs the job, and again after failures that may pass. `None`: it was told to stop before it ran.
-async fn to_the_end(
-    job: &Job,
-    clock: &dyn Clock,
-    stop: &CancellationToken,
-) -> anyhow::Result<Option<RunEnd>> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let begun = clock.monotonic();
-        let error = match once(job, stop).await {
-            Ok(end) => return Ok(end),
-            Err(error) => error,
-        };
-        if stop.is_cancelled() || !error.is_retryable() {
-            return Err(error).context("the job failed");
-        }
-        if clock.monotonic().saturating_sub(begun) >= WELL_AFTER {
-            pause = FIRST_PAUSE;
-        }
-        warn!(%error, ?pause, "the job restarts from its last checkpoint");
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return Ok(None),
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-async fn once(job: &Job, stop: &CancellationToken) -> Result<Option<RunEnd>, JobError> {
+/// `None`: it was told to stop before it ran.
+async fn once(job: &Job, stop: &CancellationToken, how: &Stop) -> Result<Option<RunEnd>, JobError> {
     let mut running = job.start();
     let control = tokio::select! {
         control = running.control() => control,
@@ -162,9 +136,9 @@ async fn once(job: &Job, stop: &CancellationToken) -> Result<Option<RunEnd>, Job
             () = stop.cancelled() => break,
         }
     }
-    info!("stopping after a last checkpoint");
+    info!(drain = how.drain, "stopping after a last checkpoint");
     // If the run is over already, its end says more.
-    let _ = control.stop(Stop::default()).await;
+    let _ = control.stop(how.clone()).await;
     end.await.map(Some)
 }
 
