@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-use millrace_spaas::spec::{parse_duration, parse_size};
+use millrace_spec::{parse_duration, parse_size};
 
 mod job;
 

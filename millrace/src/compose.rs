@@ -18,7 +18,7 @@ use millrace_sinks::{
     AtLeastOnce, HttpDelivery, HttpSettings, KafkaDelivery, KafkaDeliverySettings, PartitionColumn,
     Sink, TableSinkSettings, Warehouse,
 };
-use millrace_spaas::spec::{Manifests, RouteSpec, Target};
+use millrace_spec::{Manifests, RouteSpec, Target};
 
 use crate::cli::{KafkaArgs, WorkArgs};
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 
 use millrace_bus::{KafkaSettings, Producer, ProducerLimits};
 use millrace_events::{Header, ID_HEADER, Outgoing, StreamSchema, Transport, new_event_id};
-use millrace_spaas::spec::Manifests;
+use millrace_spec::Manifests;
 
 use crate::cli::EmitArgs;
 use crate::platform::RunFile;

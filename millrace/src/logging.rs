@@ -22,7 +22,8 @@ pub(crate) fn start(form: LogForm, command: &Command) {
     let default = format!(
         "error,millrace={ours},millrace_bus={ours},millrace_events={ours},millrace_router={ours},\
          millrace_sinks={ours},millrace_spaas={ours},millrace_plan={ours},\
-         millrace_processors={ours},millrace_state={ours}"
+         millrace_processors={ours},millrace_state={ours},millrace_control={ours},\
+         millrace_http={ours}"
     );
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 
 use millrace_events::StreamSchema;
 use millrace_router::RoutePlan;
-use millrace_spaas::spec::{self, Manifests, Mistake, SqlCheck, SqlFault};
+use millrace_spec::{Manifests, Mistake, SqlCheck, SqlFault};
 
 use crate::Verdict;
 use crate::cli::ManifestArgs;
@@ -37,8 +37,8 @@ impl SqlCheck for Compiler {
 /// Reads and checks what `args` name.
 fn read(args: &ManifestArgs) -> Result<Manifests, Vec<Mistake>> {
     match &args.manifests {
-        Some(path) => spec::load_dir(path, &Compiler),
-        None => spec::load_text(Path::new("demo.yaml"), DEMO, &Compiler),
+        Some(path) => millrace_spec::load_dir(path, &Compiler),
+        None => millrace_spec::load_text(Path::new("demo.yaml"), DEMO, &Compiler),
     }
 }
 
@@ -79,6 +79,6 @@ pub(crate) fn validate(args: &ManifestArgs) -> Verdict {
 
 /// `millrace schema`: the JSON Schema on stdout.
 pub(crate) fn print_schema() -> anyhow::Result<Verdict> {
-    println!("{}", serde_json::to_string_pretty(&spec::json_schema())?);
+    println!("{}", serde_json::to_string_pretty(&millrace_spec::json_schema())?);
     Ok(Verdict::Good)
 }

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use millrace_bus::{Admin, EmbeddedBroker, KafkaSettings, Producer};
 use millrace_events::Transport;
+use millrace_http::server;
 use millrace_router::{Membership, Router, RouterStatus};
-use millrace_spaas::spec::Manifests;
-use millrace_spaas::{ingest, ops, server, sql};
+use millrace_spaas::{ingest, ops, sql};
+use millrace_spec::Manifests;
 
 use crate::cli::{KafkaArgs, StoreArgs, WorkArgs};
 use crate::compose::{self, Parts};

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use millrace_spaas::spec::Manifests;
+use millrace_spec::Manifests;
 
 use crate::cli::{RouterArgs, UpArgs};
 use crate::platform::{Platform, Settings};

@@ -20,12 +20,6 @@
 
 pub mod ingest;
 pub mod ops;
-pub mod problem;
-pub mod server;
-pub mod spec;
 pub mod sql;
 
-mod suggest;
-
-pub use spec::{Manifests, Mistake, RollSpec, RouteSpec, SqlCheck, SqlFault, Target};
 pub use sql::{SqlEngine, SqlError, SqlLimits, TableSource};

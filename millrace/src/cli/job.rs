@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use millrace_spaas::spec::{parse_duration, parse_size};
+use millrace_spec::{parse_duration, parse_size};
 
 use super::{KafkaArgs, StoreArgs};
 use crate::job::{FileArg, NamedArg};

@@ -14,7 +14,7 @@ use millrace_events::RouteName;
 use millrace_plan::{JobPlan, Node, SinkNode};
 use millrace_processors::{CheckpointStore, Job, JobProbe, JobSettings};
 use millrace_sinks::TableSettings;
-use millrace_spaas::spec::Manifests;
+use millrace_spec::Manifests;
 
 use super::{OPEN_FILES, Parts, producer_limits};
 

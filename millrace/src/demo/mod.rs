@@ -6,8 +6,8 @@ mod report;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use millrace_spaas::spec::Manifests;
 use millrace_spaas::sql::{SqlEngine, SqlLimits};
+use millrace_spec::Manifests;
 
 use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, StoreArgs, WorkArgs};
 use crate::platform::{Platform, Settings};

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::record::{Parsed, Ready};
 use super::split::SplitError;
-use crate::problem::{ItemError, Problem};
+use millrace_http::problem::{ItemError, Problem};
 
 /// Suggested wait after the broker did not acknowledge.
 const BROKER_AWAY: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use flate2::write::MultiGzDecoder;
 use futures::StreamExt;
 use millrace_events::{Budget, Reservation};
 
-use crate::problem::Problem;
+use millrace_http::problem::Problem;
 
 /// Why a body was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 
 use super::envelope::{self, Attributes};
-use crate::problem::Problem;
+use millrace_http::problem::Problem;
 
 /// The form of a request's body.
 #[derive(Debug, Clone)]

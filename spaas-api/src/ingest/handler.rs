@@ -24,8 +24,8 @@ use super::format::{Form, Format};
 use super::rate::{Limiter, client};
 use super::record::{self, Parsed, Rules};
 use super::settings::IngestSettings;
-use crate::problem::Problem;
-use crate::suggest;
+use millrace_http::problem::Problem;
+use millrace_spec::suggest;
 
 /// Metrics of ingest: name, type and labels, meaning.
 pub const METRICS: [(&str, &str, &str); 5] = [
@@ -61,7 +61,7 @@ struct Ingest {
 }
 
 /// The endpoint for `streams`, sending over `transport`. Clients are told apart by the address in
-/// `ConnectInfo<SocketAddr>`, which [`crate::server`] provides; without it all share one rate.
+/// `ConnectInfo<SocketAddr>`, which `millrace_http::server` provides; without it all share one rate.
 pub fn router(
     settings: IngestSettings,
     transport: Arc<dyn Transport>,

@@ -11,7 +11,7 @@ use super::fit;
 use super::format::Form;
 use super::split::{self, SplitError};
 use super::text::{Cursor, Fault, offset_in};
-use crate::problem::ItemError;
+use millrace_http::problem::ItemError;
 
 /// What an event needs to become a record.
 #[derive(Debug, Clone, Copy)]

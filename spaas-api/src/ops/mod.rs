@@ -22,7 +22,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use millrace_events::Budget;
 use serde_json::{Value, json};
 
-use crate::problem::{ItemError, Problem};
+use millrace_http::problem::{ItemError, Problem};
 
 pub use self::metrics::{BUDGET_METRICS, MetricsError, install_metrics, upkeep};
 pub use self::process::PROCESS_METRICS;

@@ -28,7 +28,7 @@ use super::parse::{Named, Question, parse};
 use super::rows::{Piece, Rows};
 use super::session::{self, CATALOG, Opened, SCHEMA};
 use super::{SqlLimits, TableSource};
-use crate::suggest;
+use millrace_spec::suggest;
 
 /// Stack of a thread that plans and computes: expressions nest, and so do the calls that walk them.
 const STACK_BYTES: usize = 8 << 20;

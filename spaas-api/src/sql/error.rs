@@ -10,7 +10,7 @@ use datafusion::error::DataFusionError;
 
 use super::SourceError;
 use super::deadline::TimeIsUp;
-use crate::suggest;
+use millrace_spec::suggest;
 
 /// What the caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::error::{SqlError, SqlErrorKind};
 use super::format::{Encoder, Format};
 use super::rows::Rows;
 use super::{SqlEngine, WriteError};
-use crate::problem::{ItemError, Problem};
+use millrace_http::problem::{ItemError, Problem};
 
 /// Says how many rows an answer has at most: as many as this means there may be more.
 const ROW_LIMIT: HeaderName = HeaderName::from_static("millrace-row-limit");

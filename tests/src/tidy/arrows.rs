@@ -4,7 +4,7 @@ use super::rules::Fault;
 
 /// What each crate may know of ours, as the design draws it. A crate that is not here may not
 /// exist.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("millrace-events", &[]),
     ("millrace-bus", &["millrace-events"]),
     ("millrace-sinks", &["millrace-events", "millrace-bus"]),
@@ -27,9 +27,13 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "millrace-processors",
         ],
     ),
-    ("millrace-spaas", &["millrace-events"]),
-    ("millrace-recommendation", &["millrace-events", "millrace-bus"]),
-    ("millrace-steering", &["millrace-events", "millrace-bus"]),
+    ("millrace-spec", &["millrace-events"]),
+    ("millrace-http", &[]),
+    ("millrace-spaas", &["millrace-events", "millrace-spec", "millrace-http"]),
+    ("millrace-control", &["millrace-events", "millrace-spec", "millrace-http"]),
+    ("millrace-client", &["millrace-events", "millrace-spec"]),
+    ("millrace-recommendation", &["millrace-events", "millrace-bus", "millrace-http"]),
+    ("millrace-steering", &["millrace-events", "millrace-bus", "millrace-http"]),
     ("millrace", ROOMS),
     ("millrace-tests", ROOMS),
     ("millrace-bench", ROOMS),
@@ -48,6 +52,10 @@ const ROOMS: &[&str] = &[
     "millrace-connect",
     "millrace-nexmark",
     "millrace-spaas",
+    "millrace-spec",
+    "millrace-http",
+    "millrace-control",
+    "millrace-client",
 ];
 
 /// The crate's name and those of ours that its `Cargo.toml` depends on, tests included.

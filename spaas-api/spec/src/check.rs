@@ -56,7 +56,7 @@ pub(crate) fn check(declared: Declared, sql: &dyn SqlCheck, report: &mut Report)
         routes.extend(finish(route));
     }
     routes.sort_by(|a, b| a.name.cmp(&b.name));
-    Manifests { streams: declared.streams, routes }
+    Manifests { streams: declared.streams, routes, jobs: Vec::new(), connections: Vec::new() }
 }
 
 fn text(node: &Node) -> &str {

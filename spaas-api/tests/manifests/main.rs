@@ -14,8 +14,8 @@ use proptest::prelude::*;
 
 use millrace_events::StreamSchema;
 
-use super::*;
-use crate::sql::SqlError;
+use millrace_spaas::sql::SqlError;
+use millrace_spec::*;
 
 /// Compiles SQL with DataFusion, as the router does, so that faults carry real places.
 struct DataFusionCheck;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::yaml::{Node, Value, documents};
 use super::super::{fields::Fields, load, mistake::Report, route, stream, target};
-use super::*;
+use millrace_spec::*;
 
 fn json_of(node: &Node) -> Json {
     match &node.value {

@@ -1,6 +1,6 @@
 //! SQL mistakes are placed in the file, however YAML writes the text.
 
-use super::*;
+use millrace_spec::*;
 
 fn stream_and_route(filter: &str) -> String {
     format!(

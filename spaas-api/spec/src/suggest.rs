@@ -1,10 +1,7 @@
 //! “Did you mean”: the known name nearest to one that is not known.
 
 /// The candidate most like `name`, if one is near enough to be a slip of the fingers.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LIKENESS: f64 = 0.75;
     let name = name.to_lowercase();
     candidates
@@ -16,7 +13,7 @@ pub(crate) fn nearest<'a>(
 }
 
 /// `did you mean …?` when something is near, else the list of what is known.
-pub(crate) fn hint<'a>(
+pub fn hint<'a>(
     name: &str,
     what: &str,
     candidates: impl IntoIterator<Item = &'a str> + Clone,

@@ -5,23 +5,24 @@
 //!                  every step adds to one report and goes on; nothing stops at the first mistake
 //! ```
 //!
+//! Must not know: HTTP, where goal state is kept, how SQL is planned: that comes in as [`SqlCheck`].
+//!
 //! What a manifest may contain is said twice: `document` is its published JSON Schema, `stream` and
 //! `route` read it. A test holds the two together.
 
 mod check;
 mod document;
 mod fields;
+mod job;
 mod load;
 mod mistake;
 mod quantity;
 mod route;
 mod sql_place;
 mod stream;
+pub mod suggest;
 mod target;
 mod yaml;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use arrow::datatypes::SchemaRef;
 use millrace_events::{RouteName, StreamName, StreamSchema, TableName};
 
 pub use document::json_schema;
+pub use job::{ConnectionKind, ConnectionSpec, JobSpec, SecretRef, SinkSpec, qualified};
 pub use load::{load_dir, load_text};
 pub use mistake::{Mistake, SqlFault};
 pub use quantity::{parse_duration, parse_size};
@@ -43,6 +45,10 @@ pub struct Manifests {
     pub streams: BTreeMap<StreamName, Arc<StreamSchema>>,
     /// Routes, sorted by name; each reads one of the streams.
     pub routes: Vec<RouteSpec>,
+    /// Jobs, sorted by name. Their SQL has not been looked at.
+    pub jobs: Vec<JobSpec>,
+    /// Connections, sorted by name.
+    pub connections: Vec<ConnectionSpec>,
 }
 
 /// A route as its manifest says it.
