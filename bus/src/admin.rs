@@ -173,7 +173,7 @@ impl Admin {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     what: String,
     work: impl FnOnce(&str) -> Result<T, BusError> + Send + 'static,
 ) -> Result<T, BusError> {

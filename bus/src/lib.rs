@@ -21,6 +21,7 @@ mod embedded;
 mod error;
 mod logging;
 mod producer;
+mod progress;
 mod settings;
 pub mod testing;
 
@@ -29,4 +30,5 @@ pub use consumer::{Consumer, FetchLimits, Rebalance};
 pub use embedded::EmbeddedBroker;
 pub use error::BusError;
 pub use producer::{EnqueueError, OutgoingRef, Producer, ProducerLimits};
+pub use progress::GroupProgress;
 pub use settings::KafkaSettings;

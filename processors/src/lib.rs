@@ -28,7 +28,7 @@ pub use job::{Job, JobSettings};
 pub use operator::{END_OF_TIME, Micros, NO_WATERMARK, Operator, OperatorContext, Output};
 pub use run::{
     Assembly, CheckpointStatus, JobControl, JobProbe, JobStatus, JobStep, NoJobProbe,
-    OperatorStatus, RunEnd, Stop, TaskFuture,
+    OperatorStatus, RunEnd, SinkStatus, SourceStatus, SplitStatus, Stop, TaskFuture,
 };
 pub use running::RunningJob;
 

@@ -113,7 +113,7 @@ impl StreamingJob<'_> {
             bounded: self.until_end,
         };
         let stream = KafkaStream::new(settings, Arc::new(dead), Arc::clone(&parts.clock))?;
-        Ok((count, stream))
+        Ok((count, stream.showing_progress_of(self.name.as_str())?))
     }
 
     fn table(&self, parts: &Parts, node: &Node, sink: &SinkNode) -> anyhow::Result<DeltaTable> {

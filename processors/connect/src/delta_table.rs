@@ -56,7 +56,7 @@ impl SinkFactory for DeltaTable {
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         let rows = self.warehouse.staged_table(self.settings.clone()).map_err(of_sink)?;
         let table = self.settings.table.to_string();
-        Ok(Box::new(Writer { rows, table, generation }))
+        Ok(Box::new(Writer { rows, table, generation, bytes: 0 }))
     }
 
     async fn committer(&self, generation: u64) -> Result<Box<dyn SinkCommitter>, ConnectorError> {
@@ -87,6 +87,7 @@ struct Writer {
     rows: StagedTable,
     table: String,
     generation: u64,
+    bytes: u64,
 }
 
 #[async_trait]
@@ -104,11 +105,17 @@ impl SinkWriter for Writer {
 
     async fn prepare(&mut self, _checkpoint: u64) -> Result<Prepared, ConnectorError> {
         let files = self.rows.prepare().await.map_err(of_sink)?;
+        self.bytes += files.bytes();
         if files.files() == 0 {
             return Ok(Prepared::Null);
         }
         let staged = Staged { generation: self.generation, files };
         serde_json::to_value(staged).map_err(|e| ConnectorError::Rejected(e.to_string()))
+    }
+
+    /// Files that were prepared.
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 

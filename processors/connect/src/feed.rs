@@ -84,7 +84,7 @@ impl SinkFactory for Feed {
         let producer = Producer::new(&self.settings.kafka, self.settings.limits).map_err(of_bus)?;
         let settings = self.settings.clone();
         let (keys, values) = (JsonRows::default(), JsonRows::default());
-        Ok(Box::new(Writer { settings, producer, keys, values }))
+        Ok(Box::new(Writer { settings, producer, keys, values, bytes: 0 }))
     }
 
     async fn committer(&self, _generation: u64) -> Result<Box<dyn SinkCommitter>, ConnectorError> {
@@ -97,6 +97,7 @@ struct Writer {
     producer: Producer,
     keys: JsonRows,
     values: JsonRows,
+    bytes: u64,
 }
 
 impl Writer {
@@ -141,6 +142,7 @@ impl SinkWriter for Writer {
                 RowKind::UpdateBefore => continue,
             };
             self.enqueue(row, value).await?;
+            self.bytes += (self.keys.row(row).len() + value.map_or(0, <[u8]>::len)) as u64;
         }
         Ok(())
     }
@@ -149,6 +151,11 @@ impl SinkWriter for Writer {
         let drained = self.producer.drained().await;
         drained.map_err(|e| of_send(&self.settings.topic, e))?;
         Ok(Prepared::Null)
+    }
+
+    /// Keys and values.
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 

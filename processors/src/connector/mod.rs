@@ -7,8 +7,10 @@
 mod error;
 mod files;
 mod memory;
+mod meter;
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -19,6 +21,7 @@ use crate::Batch;
 pub use error::ConnectorError;
 pub use files::{FileFormat, FileSink, FileSource, UnknownFileFormat};
 pub use memory::{MemorySink, MemorySource};
+pub use meter::SplitMeter;
 
 /// Name of a split, stable for ever (`topic/3`, a path).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +63,12 @@ pub trait SourceFactory: Send + Sync {
 pub trait SourceReader: Send {
     /// The next rows of any split. Dropping the future loses nothing.
     async fn next(&mut self) -> Result<Read, ConnectorError>;
+
+    /// Numbers of the splits, in the order in which they were given to `open`; none if the reader
+    /// keeps none. Asked for once, before the first row.
+    fn meters(&self) -> Vec<Arc<SplitMeter>> {
+        Vec::new()
+    }
 }
 
 /// What a source says.
@@ -109,6 +118,11 @@ pub trait SinkWriter: Send {
     /// Everything written so far is durable, if not yet visible; the description is stored in the
     /// checkpoint. `null` when there is nothing to commit.
     async fn prepare(&mut self, checkpoint: u64) -> Result<Prepared, ConnectorError>;
+
+    /// Bytes at the destination that this writer has written so far, for those who watch the job.
+    fn bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// What a writer prepared, as the checkpoint stores it.

@@ -15,6 +15,7 @@ use super::chain_task::ChainTask;
 use super::channel::{CHANNEL_DEPTH, Channel, Inbox, Message, OutEdge};
 use super::command::{COMMAND_DEPTH, JobControl, RunEnd};
 use super::coordinator::{Coordinator, commit};
+use super::flow::{SinkGauge, SourceGauge};
 use super::layout::{Fragment, Layout, Role};
 use super::output::Pipeline;
 use super::parts::Expected;
@@ -83,6 +84,7 @@ struct Wiring<'a> {
     channels: Vec<Ends>,
     tasks: Vec<TaskFuture>,
     gauges: Vec<Arc<TaskGauge>>,
+    flow: (Vec<Arc<SourceGauge>>, Vec<Arc<SinkGauge>>),
     orders: Vec<Sender<Order>>,
     reports: (Sender<Report>, Option<Receiver<Report>>),
     expected: Expected,
@@ -105,6 +107,7 @@ impl<'a> Wiring<'a> {
             channels,
             tasks: Vec::new(),
             gauges: Vec::new(),
+            flow: (Vec::new(), Vec::new()),
             orders: Vec::new(),
             reports: (report, Some(reports)),
             expected: Expected { sources: 0, tasks: 0, sinks: 0 },
@@ -129,9 +132,12 @@ impl<'a> Wiring<'a> {
         self.job.probe.reached(JobStep::Restored)?;
         let (commands, receiver) = channel(COMMAND_DEPTH);
         let tasks = std::mem::take(&mut self.gauges);
+        let (sources, sinks) = std::mem::take(&mut self.flow);
         let board = Arc::new(StatusBoard {
             generation: self.generation,
             tasks,
+            sources,
+            sinks,
             checkpoint: std::sync::Mutex::default(),
         });
         let coordinator = Coordinator {
@@ -188,6 +194,9 @@ impl<'a> Wiring<'a> {
             .watermark
             .as_ref()
             .and_then(|w| node.columns.iter().position(|column| *column == w.column));
+        let ids = splits.iter().map(|split| &split.id);
+        let gauge = SourceGauge::new(head.operator.clone(), ids, &reader.meters());
+        self.flow.0.push(Arc::clone(&gauge));
         let pipeline = self.pipeline(number, fragment, instance).await?;
         let (order, orders) = channel(1);
         self.orders.push(order);
@@ -200,6 +209,7 @@ impl<'a> Wiring<'a> {
             orders,
             reports: self.reports.0.clone(),
             pipeline,
+            gauge,
             probe: Arc::clone(&self.job.probe),
         };
         self.tasks.push((name("source", &head.operator, instance), task.run().boxed()));
@@ -233,6 +243,8 @@ impl<'a> Wiring<'a> {
         let writer = self.job.sink(sink)?.writer(writer_number, self.generation).await?;
         let gauge = TaskGauge::new(vec![head.operator.clone()]);
         self.gauges.push(Arc::clone(&gauge));
+        let flow = SinkGauge::new(sink);
+        self.flow.1.push(Arc::clone(&flow));
         self.expected.sinks += 1;
         let task = SinkTask {
             sink: sink.clone(),
@@ -241,6 +253,7 @@ impl<'a> Wiring<'a> {
             reports: self.reports.0.clone(),
             probe: Arc::clone(&self.job.probe),
             gauge,
+            flow,
         };
         self.tasks.push((name("sink", &head.operator, instance), task.run().boxed()));
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 
 use super::channel::{Inbox, Message};
+use super::flow::SinkGauge;
 use super::report::{Report, report};
 use super::status::TaskGauge;
 use super::step::{JobProbe, JobStep};
@@ -19,6 +20,7 @@ pub(crate) struct SinkTask {
     pub(crate) reports: Sender<Report>,
     pub(crate) probe: Arc<dyn JobProbe>,
     pub(crate) gauge: Arc<TaskGauge>,
+    pub(crate) flow: Arc<SinkGauge>,
 }
 
 impl SinkTask {
@@ -29,7 +31,9 @@ impl SinkTask {
             match message {
                 Message::Rows(batch) => {
                     self.gauge.written(batch.len());
+                    self.flow.written(batch.len());
                     self.writer.write(batch).await?;
+                    self.flow.bytes(self.writer.bytes());
                 }
                 Message::Watermark(watermark) => self.gauge.watermark(watermark),
                 Message::Idle => {}
@@ -39,6 +43,7 @@ impl SinkTask {
                     }
                     let checkpoint = barrier.checkpoint;
                     let prepared = self.writer.prepare(checkpoint).await?;
+                    self.flow.bytes(self.writer.bytes());
                     self.probe.reached(JobStep::Prepared)?;
                     let sink = self.sink.clone();
                     report(&self.reports, Report::Prepared { checkpoint, sink, prepared }).await?;

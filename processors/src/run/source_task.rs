@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use millrace_plan::OperatorId;
 
 use super::channel::Barrier;
+use super::flow::SourceGauge;
 use super::output::Pipeline;
 use super::report::{Report, SplitState, report};
 use super::step::{JobProbe, JobStep};
@@ -45,6 +46,7 @@ pub(crate) struct SourceTask {
     pub(crate) orders: Receiver<Order>,
     pub(crate) reports: Sender<Report>,
     pub(crate) pipeline: Pipeline,
+    pub(crate) gauge: Arc<SourceGauge>,
     pub(crate) probe: Arc<dyn JobProbe>,
 }
 
@@ -54,7 +56,7 @@ impl SourceTask {
         let mut time = WatermarkMerge::new(self.splits.len(), NO_WATERMARK);
         // What was known before a restart is known before the first row.
         for split in 0..self.splits.len() {
-            let change = time.watermark(split, self.splits[split].time.watermark());
+            let change = self.advance(split, &mut time);
             self.pass_time(change).await?;
         }
         if self.splits.is_empty() {
@@ -90,6 +92,7 @@ impl SourceTask {
                 self.rows(split, rows, time).await
             }
             Read::Idle { split } => {
+                self.gauge.idle(split);
                 let change = time.idle(split);
                 self.pass_time(change).await
             }
@@ -106,22 +109,30 @@ impl SourceTask {
         if rows.num_rows() == 0 {
             return Ok(());
         }
+        self.gauge.read(split, rows.num_rows());
         let seen = self.event_time.and_then(|column| span(&rows, column));
         if let Some((least, _)) = seen
             && least < self.splits[split].time.watermark()
         {
             let column = self.event_time.expect("a span was read from it");
             let late = count_before(&rows, column, self.splits[split].time.watermark());
-            self.pipeline.gauge.late(&self.splits[split].id, late);
+            self.gauge.late(split, late);
         }
         self.pipeline.chain.rows(0, Batch::append(rows))?;
         self.pipeline.flush().await?;
         if let Some((_, greatest)) = seen {
             self.splits[split].time.seen(greatest);
-            let change = time.watermark(split, self.splits[split].time.watermark());
+            let change = self.advance(split, time);
             self.pass_time(change).await?;
         }
         Ok(())
+    }
+
+    /// Tells the watermark of a split, and what it changes for all together.
+    fn advance(&self, split: usize, time: &mut WatermarkMerge) -> Option<TimeChange> {
+        let watermark = self.splits[split].time.watermark();
+        self.gauge.watermark(split, watermark);
+        time.watermark(split, watermark)
     }
 
     async fn end_split(&mut self, split: usize, time: &mut WatermarkMerge) -> Result<(), JobError> {
@@ -130,7 +141,7 @@ impl SourceTask {
         }
         self.splits[split].ended = true;
         self.splits[split].time.ended();
-        let change = time.watermark(split, self.splits[split].time.watermark());
+        let change = self.advance(split, time);
         self.pass_time(change).await?;
         if self.splits.iter().all(|split| split.ended) {
             report(&self.reports, Report::Exhausted).await?;

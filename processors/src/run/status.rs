@@ -9,14 +9,13 @@ use serde::Serialize;
 use millrace_plan::OperatorId;
 
 use super::chain::{Chain, Counts};
-use crate::connector::SplitId;
+use super::flow::{SinkGauge, SinkStatus, SourceGauge, SourceStatus};
 use crate::{Micros, NO_WATERMARK};
 
 /// Numbers of one task, written by it and read by whoever asks.
 #[derive(Debug)]
 pub(crate) struct TaskGauge {
     operators: Vec<OperatorGauge>,
-    late: Mutex<BTreeMap<SplitId, u64>>,
 }
 
 #[derive(Debug)]
@@ -40,8 +39,7 @@ impl TaskGauge {
             state_bytes: AtomicU64::new(0),
             watermark: AtomicI64::new(NO_WATERMARK),
         };
-        let operators = operators.into_iter().map(gauge).collect();
-        Arc::new(Self { operators, late: Mutex::new(BTreeMap::new()) })
+        Arc::new(Self { operators: operators.into_iter().map(gauge).collect() })
     }
 
     /// Takes over the numbers of a chain.
@@ -54,12 +52,6 @@ impl TaskGauge {
             gauge.state_bytes.store(seen.state_bytes, Ordering::Relaxed);
             gauge.watermark.store(seen.watermark, Ordering::Relaxed);
         }
-    }
-
-    /// Rows of a split were behind its own watermark.
-    pub(crate) fn late(&self, split: &SplitId, rows: u64) {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        *late.entry(split.clone()).or_default() += rows;
     }
 
     /// A sink wrote rows.
@@ -112,6 +104,10 @@ pub struct JobStatus {
     pub generation: u64,
     /// By operator id.
     pub operators: BTreeMap<String, OperatorStatus>,
+    /// What comes in, by operator id of the source.
+    pub sources: BTreeMap<String, SourceStatus>,
+    /// What goes out, by name of the sink.
+    pub sinks: BTreeMap<String, SinkStatus>,
     /// Rows behind the watermark of their own split, by split.
     pub late_by_split: BTreeMap<String, u64>,
     /// The newest checkpoint.
@@ -123,6 +119,8 @@ pub struct JobStatus {
 pub(crate) struct StatusBoard {
     pub(crate) generation: u64,
     pub(crate) tasks: Vec<Arc<TaskGauge>>,
+    pub(crate) sources: Vec<Arc<SourceGauge>>,
+    pub(crate) sinks: Vec<Arc<SinkGauge>>,
     pub(crate) checkpoint: Mutex<CheckpointStatus>,
 }
 
@@ -139,9 +137,17 @@ impl StatusBoard {
             for gauge in &task.operators {
                 add(status.operators.entry(gauge.id.to_string()).or_default(), gauge);
             }
-            let late = task.late.lock().unwrap_or_else(PoisonError::into_inner);
-            for (split, rows) in late.iter() {
-                *status.late_by_split.entry(split.to_string()).or_default() += rows;
+        }
+        for source in &self.sources {
+            source.add_to(&mut status.sources);
+        }
+        for sink in &self.sinks {
+            sink.add_to(&mut status.sinks);
+        }
+        for source in status.sources.values_mut() {
+            source.sum_up();
+            for (split, seen) in source.splits.iter().filter(|(_, seen)| seen.late > 0) {
+                *status.late_by_split.entry(split.clone()).or_default() += seen.late;
             }
         }
         status

@@ -6,7 +6,7 @@ use arrow::compute::{concat_batches, take_record_batch};
 use crate::shop::{QUERIES, Shop};
 use millrace_plan::plan;
 use millrace_processors::connector::{MemorySink, MemorySource};
-use millrace_processors::{Job, JobSettings, RunEnd};
+use millrace_processors::{END_OF_TIME, Job, JobSettings, RunEnd};
 
 /// The sales of all partitions in one, the oldest of them last: long after their windows.
 fn sales_with_stragglers(shop: &Shop) -> (RecordBatch, usize) {
@@ -61,6 +61,13 @@ fn late_rows_are_counted_and_kept_and_the_rest_is_the_batch_without_them() {
     let late: u64 = status.operators.values().map(|operator| operator.late).sum();
     assert_eq!(late, stragglers as u64);
     assert_eq!(status.late_by_split.values().sum::<u64>(), stragglers as u64);
+    let (_, source) = status.sources.iter().next().unwrap();
+    assert_eq!((source.rows_in, source.watermark), (sales.num_rows() as u64, Some(END_OF_TIME)));
+    assert_eq!((source.bytes_in, source.lag), (0, None), "memory does not tell");
+    assert_eq!(source.splits["0"].late, stragglers as u64);
+    assert_eq!(status.sinks["late"].rows_out, stragglers as u64);
+    let written: usize = out.committed().iter().map(millrace_processors::Batch::len).sum();
+    assert_eq!(status.sinks["out"].rows_out, written as u64);
 
     shop.sales = vec![sales.slice(0, sales.num_rows() - stragglers)];
     assert_eq!(query.lines(&out), query.expected(&shop));

@@ -23,7 +23,7 @@ pub trait DeadLetterHook: Send + Sync {
     ) -> Result<(), ConnectorError>;
 }
 
-/// Keeps none; the counter `millrace_job_dead_letters_total` has them all.
+/// Keeps none; the job counts them all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeadLettersCounted;
 

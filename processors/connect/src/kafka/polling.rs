@@ -12,7 +12,7 @@ use millrace_bus::Consumer;
 use millrace_events::{
     Clock, DeadLetter, Decoded, Decoder, Offset, OffsetRange, RawBatch, TopicPartition,
 };
-use millrace_processors::connector::ConnectorError;
+use millrace_processors::connector::{ConnectorError, SplitMeter};
 
 use super::place::Place;
 use super::stream::cut;
@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// What the thread found.
 pub(super) enum Item {
     /// Rows of a split, and what could not be decoded of the same range.
-    Rows { split: usize, rows: RecordBatch, place: Place, dead: Option<Dead> },
+    Rows { split: usize, rows: RecordBatch, place: Place, bytes: u64, dead: Option<Dead> },
     /// A split has had nothing new for its idle time.
     Idle { split: usize },
     /// A split has ended.
@@ -46,11 +46,13 @@ pub(super) struct Partition {
     quiet: Duration,
     idle: bool,
     ended: bool,
+    pub(super) meter: Arc<SplitMeter>,
 }
 
 impl Partition {
     pub(super) fn new(tp: TopicPartition, place: Place) -> Self {
-        Self { tp, place, quiet: Duration::ZERO, idle: false, ended: false }
+        let meter = Arc::default();
+        Self { tp, place, quiet: Duration::ZERO, idle: false, ended: false, meter }
     }
 }
 
@@ -102,6 +104,7 @@ impl Polling {
             for batch in batches {
                 self.take(&batch, items)?;
             }
+            self.measure();
             self.tell_idle(items)?;
         }
         Ok(())
@@ -116,9 +119,21 @@ impl Polling {
                 self.consumer.start_at(tp, Some(place.next)).map_err(of_bus)?;
             }
             let rows = RecordBatch::new_empty(self.schema.clone());
-            self.give(split, &rows, None, items)?;
+            self.give(split, &rows, 0, None, items)?;
         }
+        self.measure();
         Ok(())
+    }
+
+    /// Notes where the logs end, as the last fetches said.
+    fn measure(&self) {
+        for (tp, lag) in self.consumer.lag() {
+            if let Some(partition) = self.partitions.iter().find(|p| p.tp == tp) {
+                let Place { next, .. } = partition.place;
+                let end = Offset(next.0.saturating_add_unsigned(lag));
+                partition.meter.ends_at(number(cut(&partition.place, end)));
+            }
+        }
     }
 
     fn take(&mut self, raw: &RawBatch, items: &Items) -> Result<(), Stop> {
@@ -138,7 +153,7 @@ impl Polling {
         let decoded = self.decoder.decode(raw);
         let (rows, letters) = within(raw, decoded, range.next);
         let dead = (!letters.is_empty()).then(|| Dead { tp: raw.tp().clone(), range, letters });
-        self.give(split, &rows, dead, items)
+        self.give(split, &rows, raw.payload_bytes() as u64, dead, items)
     }
 
     /// Hands over rows, and the end of the split if it is reached.
@@ -146,6 +161,7 @@ impl Polling {
         &mut self,
         split: usize,
         rows: &RecordBatch,
+        bytes: u64,
         dead: Option<Dead>,
         items: &Items,
     ) -> Result<(), Stop> {
@@ -153,8 +169,10 @@ impl Polling {
         let rows = rows.project(&self.columns).map_err(|e| {
             Stop::Failed(ConnectorError::Rejected(format!("{}: {e}", partition.tp)))
         })?;
-        send(items, Item::Rows { split, rows, place: partition.place, dead })?;
+        let place = partition.place;
+        send(items, Item::Rows { split, rows, place, bytes, dead })?;
         if partition.place.is_at_end() {
+            partition.meter.ends_at(number(place.next));
             partition.ended = true;
             self.consumer.stop(&partition.tp);
             send(items, Item::End { split })?;
@@ -179,6 +197,11 @@ impl Polling {
         }
         Ok(())
     }
+}
+
+/// An offset as the number of a row.
+pub(super) fn number(offset: Offset) -> u64 {
+    u64::try_from(offset.0).unwrap_or(0)
 }
 
 fn send(items: &Items, item: Item) -> Result<(), Stop> {

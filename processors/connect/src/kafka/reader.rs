@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use millrace_events::StreamName;
-use millrace_processors::connector::{ConnectorError, Position, Read, SourceReader};
+use millrace_processors::connector::{ConnectorError, Position, Read, SourceReader, SplitMeter};
 
 use super::dead::DeadLetterHook;
-use super::polling::{Dead, Item, Polling};
+use super::polling::{Dead, Item, Polling, number};
 
 /// Batches decoded ahead of the job.
 const AHEAD: usize = 4;
@@ -25,6 +25,7 @@ pub(super) struct Reader {
     hook: Arc<dyn DeadLetterHook>,
     /// Splits that have not ended.
     open: usize,
+    meters: Vec<Arc<SplitMeter>>,
     _thread: JoinSet<()>,
     _stop: DropGuard,
 }
@@ -38,18 +39,16 @@ impl Reader {
     ) -> Self {
         let (sender, items) = channel(AHEAD);
         let stop = CancellationToken::new();
-        let (open, mut thread) = (polling.partitions.len(), JoinSet::new());
+        let meters: Vec<_> = polling.partitions.iter().map(|p| p.meter.clone()).collect();
+        let (open, mut thread) = (meters.len(), JoinSet::new());
         let stopped = stop.clone();
         thread.spawn_blocking(move || polling.run(&sender, &stopped));
-        Self { items, held: None, stream, hook, open, _thread: thread, _stop: stop.drop_guard() }
+        let stop = stop.drop_guard();
+        Self { items, held: None, stream, hook, open, meters, _thread: thread, _stop: stop }
     }
 
     async fn bury(&self, dead: &Dead) -> Result<(), ConnectorError> {
-        self.hook.take(&dead.tp, dead.range, &dead.letters).await?;
-        let stream = self.stream.to_string();
-        metrics::counter!("millrace_job_dead_letters_total", "stream" => stream)
-            .increment(dead.letters.len() as u64);
-        Ok(())
+        self.hook.take(&dead.tp, dead.range, &dead.letters).await
     }
 }
 
@@ -70,7 +69,10 @@ impl SourceReader for Reader {
             self.bury(dead).await?;
         }
         Ok(match self.held.take().expect("taken above") {
-            Item::Rows { split, rows, place, .. } => {
+            Item::Rows { split, rows, place, bytes, dead } => {
+                let meter = &self.meters[split];
+                meter.gave(bytes, dead.map_or(0, |dead| dead.letters.len() as u64));
+                meter.is_at(number(place.next));
                 Read::Rows { split, rows, position: Position(place.to_string()) }
             }
             Item::Idle { split } => Read::Idle { split },
@@ -79,5 +81,9 @@ impl SourceReader for Reader {
                 Read::End { split }
             }
         })
+    }
+
+    fn meters(&self) -> Vec<Arc<SplitMeter>> {
+        self.meters.clone()
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use millrace_bus::{Admin, Consumer, FetchLimits, KafkaSettings};
+use millrace_bus::{Admin, Consumer, FetchLimits, GroupProgress, KafkaSettings};
 use millrace_events::{Clock, Decoder, Offset, StreamSchema, TopicPartition};
 use millrace_processors::connector::{
     ConnectorError, Position, SourceFactory, SourceReader, SplitId,
 };
 
 use super::dead::DeadLetterHook;
-use super::place::Place;
+use super::place::{self, Place};
 use super::polling::{Partition, Polling};
 use super::reader::Reader;
 use crate::error::of_bus;
@@ -52,6 +52,7 @@ pub struct KafkaStream {
     admin: Admin,
     dead: Arc<dyn DeadLetterHook>,
     clock: Arc<dyn Clock>,
+    progress: Option<GroupProgress>,
 }
 
 impl fmt::Debug for KafkaStream {
@@ -68,7 +69,14 @@ impl KafkaStream {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConnectorError> {
         let admin = Admin::new(&settings.kafka).map_err(of_bus)?;
-        Ok(Self { settings, admin, dead, clock })
+        Ok(Self { settings, admin, dead, clock, progress: None })
+    }
+
+    /// Shows what complete checkpoints of `job` cover as offsets of the group `millrace-job-NAME`,
+    /// where tools that display consumer lag find it. Reading never resumes from there.
+    pub fn showing_progress_of(self, job: &str) -> Result<Self, ConnectorError> {
+        let progress = GroupProgress::new(&self.settings.kafka, &format!("millrace-job-{job}"));
+        Ok(Self { progress: Some(progress.map_err(of_bus)?), ..self })
     }
 
     /// The partition a split names.
@@ -143,6 +151,13 @@ impl SourceFactory for KafkaStream {
         };
         let stream = self.settings.schema.name.clone();
         Ok(Box::new(Reader::start(polling, stream, self.dead.clone())))
+    }
+
+    async fn completed(&self, positions: &[(SplitId, Position)]) {
+        if let Some(progress) = &self.progress {
+            let offsets: Vec<_> = positions.iter().filter_map(place::offset).collect();
+            progress.show(&offsets);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use millrace_connect::{
 };
 use millrace_events::SystemClock;
 use millrace_plan::{Catalog, EventTimeDef, SinkDef, SourceDef, plan};
-use millrace_processors::{Job, JobError, JobProbe, JobSettings, JobStep, RunEnd};
+use millrace_processors::{END_OF_TIME, Job, JobError, JobProbe, JobSettings, JobStep, RunEnd};
 use millrace_sinks::{DeadLetterQuery, TableSettings};
 
 use crate::place::{FETCH, PRODUCER, Record, Stream, Tables, records, table_settings};
@@ -140,4 +140,44 @@ async fn a_crash_at_any_step_loses_and_doubles_nothing() {
         let dead = warehouse.dead_letters(&DeadLetterQuery::default()).await.expect("reads");
         assert_eq!(dead.len(), 1, "{step} {nth}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_counts_what_comes_in_and_what_goes_out() {
+    let stream = Stream::new(2).await;
+    stream.events(0, 0..EVENTS).await;
+    stream.send(1, vec!["no event".to_owned()]).await;
+    let (tables, feed) = (Tables::new(), stream.broker.topic("totals"));
+    let admin = Admin::new(&stream.broker.settings()).expect("plain settings");
+    admin.ensure_topic(&feed, FEED_PARTITIONS).await.expect("is created");
+    let never = Crash { step: JobStep::Claimed, left: AtomicUsize::new(0) };
+    let job = job(&stream, &tables, &feed, never).await;
+    let mut running = job.start();
+    let control = running.control().await.expect("runs");
+    assert_eq!(running.wait().await.expect("ends"), RunEnd::Finished);
+    let status = control.status();
+
+    let (_, source) = status.sources.iter().next().expect("a source");
+    let bytes: usize = (0..EVENTS)
+        .map(|id| format!(r#"{{"id":{id},"name":"n{id}","at":{id}}}"#).len())
+        .sum::<usize>()
+        + "no event".len();
+    assert_eq!((source.rows_in, source.bytes_in), (EVENTS as u64, bytes as u64));
+    assert_eq!((source.dead_letters, source.lag), (1, Some(0)));
+    assert_eq!(source.watermark, Some(END_OF_TIME));
+    let split = |partition| &source.splits[&stream.split(partition).0];
+    assert_eq!(
+        (split(0).rows_in, split(0).dead_letters, split(0).lag),
+        (EVENTS as u64, 0, Some(0))
+    );
+    assert_eq!((split(1).rows_in, split(1).dead_letters, split(1).lag), (0, 1, Some(0)));
+
+    let kept = &status.sinks["kept"];
+    assert_eq!(kept.rows_out, (0..EVENTS).filter(|id| id % 7 != 0).count() as u64);
+    assert_eq!(kept.bytes_out, tables.bytes("raw/out"), "what the table's files take");
+    let totals = &status.sinks["totals"];
+    let written: Vec<Record> = records(&stream.broker, &feed, FEED_PARTITIONS).await;
+    let size = |(key, value): &Record| key.len() + value.as_ref().map_or(0, String::len);
+    assert_eq!(totals.bytes_out, written.iter().map(size).sum::<usize>() as u64);
+    assert!(totals.rows_out >= written.len() as u64, "{totals:?}");
 }

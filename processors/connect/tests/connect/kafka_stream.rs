@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use millrace_bus::GroupProgress;
 use millrace_connect::{
     DeadLetterHook, DeadLettersCounted, DeadLettersKept, KafkaStream, KafkaStreamSettings, StartAt,
 };
-use millrace_events::{DeadLetter, OffsetRange, SystemClock, TopicPartition};
+use millrace_events::{DeadLetter, Offset, OffsetRange, SystemClock, TopicPartition};
 use millrace_processors::connector::{ConnectorError, Position, Read, SourceFactory, SplitId};
 use millrace_sinks::DeadLetterQuery;
 
@@ -229,4 +230,71 @@ async fn a_reader_without_splits_waits() {
     let next = reader.next();
     tokio::pin!(next);
     assert!(futures::poll!(next).is_pending());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_measures_bytes_dead_letters_and_what_is_left() {
+    let stream = Stream::new(2).await;
+    let event = |id: i64| format!(r#"{{"id":{id},"name":"a name of some length"}}"#);
+    let values: Vec<_> = (0..500).map(event).chain(["no event".to_owned()]).collect();
+    let bytes: usize = values.iter().map(String::len).sum();
+    stream.send(1, values).await;
+    let source = stream.source(false, counted());
+    let splits = vec![(stream.split(0), None), (stream.split(1), None)];
+    let mut reader = source.open(splits, &[0]).await.expect("opens");
+    let meters = reader.meters();
+    let (mut rows, mut parts, mut lags) = (0, 0, Vec::new());
+    while meters[1].dead_letters() == 0 {
+        if let Read::Rows { split: 1, rows: some, position } = reader.next().await.expect("reads") {
+            rows += some.num_rows();
+            let next: u64 = position.0.parse().expect("an offset");
+            if some.num_rows() > 0 {
+                parts += 1;
+                lags.push((meters[1].lag(), Some(501 - next)));
+            }
+        }
+    }
+    assert!(parts > 2, "several batches: {parts}");
+    assert!(lags.iter().all(|(told, is)| told == is), "{lags:?}");
+    assert_eq!((rows, meters[1].bytes(), meters[1].dead_letters()), (500, bytes as u64, 1));
+    assert_eq!(meters[1].lag(), Some(0));
+    assert_eq!((meters[0].bytes(), meters[0].dead_letters()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounded_stream_lags_behind_its_own_end_only() {
+    let stream = Stream::new(1).await;
+    stream.events(0, 0..10).await;
+    let source = stream.source(true, counted());
+    let mut reader = source.open(vec![(stream.split(0), None)], &[0]).await.expect("opens");
+    stream.events(0, 10..20).await;
+    let meters = reader.meters();
+    assert_eq!(ids(&drain(reader.as_mut(), 1).await), (0..10).collect::<Vec<_>>());
+    assert_eq!(meters[0].lag(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn complete_checkpoints_show_as_the_offsets_of_a_group() {
+    let stream = Stream::new(2).await;
+    stream.events(0, 0..20).await;
+    let job = stream.broker.topic("lag");
+    let source = stream.source(false, counted()).showing_progress_of(&job).expect("accepted");
+    let group = format!("millrace-job-{job}");
+    let display = GroupProgress::new(&stream.broker.settings(), &group).expect("accepted");
+    let topic = stream.schema.topic.as_str();
+    let partitions = [0, 1].map(|partition| TopicPartition::new(topic, partition));
+    assert_eq!(display.shown(&partitions).await.expect("answers"), []);
+    for next in [7, 20] {
+        source.completed(&[(stream.split(0), Position(next.to_string()))]).await;
+        let expected = [(partitions[0].clone(), Offset(next))];
+        while display.shown(&partitions).await.expect("answers") != expected {
+            tokio::task::yield_now().await;
+        }
+    }
+    // Nobody resumes from there.
+    let mut reader = source.open(vec![(stream.split(0), None)], &[0]).await.expect("opens");
+    let Read::Rows { position, .. } = reader.next().await.expect("reads") else {
+        panic!("a place")
+    };
+    assert_eq!(position.0, "0");
 }

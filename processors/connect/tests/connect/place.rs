@@ -167,6 +167,23 @@ impl Tables {
         logs.map(|path| std::fs::read_to_string(path).expect("text")).collect()
     }
 
+    /// Sizes of the data files of a table.
+    pub(crate) fn bytes(&self, table: &str) -> u64 {
+        let mut folders = vec![self.folder.path().join(table)];
+        let mut bytes = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder") {
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|e| e == "parquet") {
+                    bytes += path.metadata().expect("readable").len();
+                }
+            }
+        }
+        bytes
+    }
+
     pub(crate) async fn warehouse(&self) -> Warehouse {
         let url = Url::from_directory_path(self.folder.path()).expect("absolute");
         Warehouse::open(WarehouseSettings::at(url)).await.expect("opens")
