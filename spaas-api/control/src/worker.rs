@@ -73,6 +73,10 @@ pub struct JobWork {
     pub documents: Vec<String>,
     /// Instances of each operator.
     pub parallelism: u32,
+    /// The goal that the run serves. State is forgotten once for each: a second run of the same
+    /// goal keeps what the first has made since.
+    #[serde(default)]
+    pub goal: i64,
     /// What may happen to state that the version cannot use.
     pub state: crate::model::StatePolicy,
     /// Path, in the object store, of the savepoint to begin from if there is no state yet.
