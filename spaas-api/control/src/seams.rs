@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use millrace_spec::{JobSpec, Manifests};
+use millrace_spec::{JobSpec, Manifests, SqlCheck};
 
 /// A mistake in a job's SQL. Line and column count from 1 within the SQL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -103,9 +103,12 @@ pub struct SampleRows {
     pub truncated: bool,
 }
 
-/// The engine, as the control plane sees it. `job` and `streams` carry qualified names.
+/// The engine, as the control plane sees it; as [`SqlCheck`] it compiles the SQL of routes.
+///
+/// `job` has its qualified name; `streams` have the names that the job's SQL uses, and topics that
+/// are qualified already.
 #[async_trait]
-pub trait Planner: Send + Sync + 'static {
+pub trait Planner: SqlCheck + Send + Sync + 'static {
     /// Checks the job's SQL against its streams.
     fn validate(&self, job: &JobSpec, streams: &Manifests) -> Result<JobOutline, SeamError>;
 

@@ -20,7 +20,10 @@ pub struct ItemError {
     /// Position of the item (event, statement) in the request, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// Line in the request's text, counted from 1.
+    /// JSON pointer into the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Line in the request's text, or in the SQL at `pointer`, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// Column in that line in characters (bytes for events), counted from 1.
@@ -34,6 +37,9 @@ pub struct ItemError {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The line it is in, as far as it helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<String>,
 }
 
 impl ItemError {

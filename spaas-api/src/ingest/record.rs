@@ -93,8 +93,7 @@ pub(super) fn parse(
                     line: Some(line),
                     column: Some(column),
                     id: refusal.id,
-                    message: refusal.fault.message,
-                    hint: None,
+                    ..ItemError::new(refusal.fault.message)
                 });
             }
         }
