@@ -18,6 +18,8 @@ mod load;
 mod mistake;
 mod quantity;
 mod route;
+#[cfg(test)]
+mod schema_tests;
 mod sql_place;
 mod stream;
 pub mod suggest;

@@ -1,7 +1,6 @@
 //! Tests of manifests: good ones, a folder full of mistakes, and arbitrary text.
 
 mod places;
-mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +55,7 @@ impl SqlCheck for DataFusionCheck {
 }
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/spec/tests").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests").join(name)
 }
 
 fn mistakes_of(text: &str) -> Vec<Mistake> {

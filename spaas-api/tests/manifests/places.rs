@@ -1,6 +1,6 @@
 //! SQL mistakes are placed in the file, however YAML writes the text.
 
-use millrace_spec::*;
+use crate::mistakes_of;
 
 fn stream_and_route(filter: &str) -> String {
     format!(

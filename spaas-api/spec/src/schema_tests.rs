@@ -1,11 +1,36 @@
 //! The published JSON Schema and the reader agree.
 
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::SchemaRef;
 use saphyr_parser::ScalarStyle;
 use serde_json::{Map, Value as Json, json};
 
-use super::super::yaml::{Node, Value, documents};
-use super::super::{fields::Fields, load, mistake::Report, route, stream, target};
-use millrace_spec::*;
+use crate::yaml::{Node, Value, documents};
+use crate::{Mistake, json_schema, load_text};
+use crate::{SqlCheck, SqlFault, fields::Fields, load, mistake::Report, route, stream, target};
+
+/// Takes any SQL.
+struct AnySql;
+
+impl SqlCheck for AnySql {
+    fn check_route(
+        &self,
+        stream: &millrace_events::StreamSchema,
+        _filter: Option<&str>,
+        _select: Option<&str>,
+    ) -> Result<SchemaRef, SqlFault> {
+        Ok(stream.arrow())
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/manifests").join(name)
+}
+
+fn mistakes_of(text: &str) -> Vec<Mistake> {
+    load_text(Path::new("m.yaml"), text, &AnySql).err().unwrap_or_default()
+}
 
 fn json_of(node: &Node) -> Json {
     match &node.value {
