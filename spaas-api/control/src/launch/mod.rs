@@ -1,5 +1,7 @@
 //! How runs become processes, pods or jobs of another engine.
 
+pub mod process;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

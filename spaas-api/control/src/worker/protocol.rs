@@ -1,20 +1,9 @@
-//! What the control plane and its workers say to each other.
-//!
-//! A worker is a process that holds the lock of one job. It is given an [`Assignment`] in a file,
-//! answers HTTP on a Unix socket in the same folder, and leaves a [`RunEnd`] in a file when it ends:
-//!
-//! | request | answer |
-//! |---|---|
-//! | `GET /status` | [`WorkerStatus`] |
-//! | `POST /stop` with [`StopOrder`] | 202; the run ends after a last checkpoint |
-//! | `POST /savepoint` with [`SavepointOrder`] | [`SavepointMade`], once it is complete |
-//! | `GET /tail?sink=NAME` | server-sent events: rows as they are written, as JSON |
-//! | `GET /metrics` | Prometheus text |
+//! What the control plane and its workers write to each other.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use crate::model::RunEnd;
+use crate::launch::process::LogLimits;
 
 /// File names in a worker's folder.
 pub mod files {
@@ -25,9 +14,15 @@ pub mod files {
     /// Log of all runs, rotated: `log`, `log.1`, …
     pub const LOG: &str = "log";
 
-    /// The assignment of a run.
+    /// What a run is launched with: a [`Launch`](super::Launch).
     pub fn assignment(run: &str) -> String {
         format!("{run}.json")
+    }
+
+    /// Made, once, by whoever is first: the worker when it begins the run, or the launcher so that
+    /// the run never begins.
+    pub fn begun(run: &str) -> String {
+        format!("{run}.begun")
     }
 
     /// How a run ended; written whole or not at all.
@@ -49,6 +44,17 @@ pub struct Assignment {
     pub memory_bytes: u64,
     /// The work.
     pub work: Work,
+}
+
+/// The file that a worker is started with: what it is to do, and what the launcher leaves to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Launch {
+    /// What it is to do.
+    pub assignment: Assignment,
+    /// How its log is rotated.
+    pub log: LogLimits,
+    /// Whether the worker limits its memory itself, because no cgroup does.
+    pub limit_memory: bool,
 }
 
 /// Kinds of work.
