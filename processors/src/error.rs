@@ -33,6 +33,14 @@ pub enum JobError {
         /// What changed, and what can be done.
         why: String,
     },
+    /// Some of the state there is has no use in this query, and all of it is to be kept.
+    #[error(
+        "the job has no operator that takes over the state of `{}`", operators.join("`, `")
+    )]
+    WouldDrop {
+        /// Ids of the operators that made it.
+        operators: Vec<String>,
+    },
     /// The run was told to stop, or another part of it failed first.
     #[error("the run was stopped")]
     Stopped,
@@ -61,6 +69,7 @@ impl JobError {
             Self::Stopped => true,
             Self::Query { .. }
             | Self::Incompatible { .. }
+            | Self::WouldDrop { .. }
             | Self::Columns(_)
             | Self::Unsupported(_) => false,
         }

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use serde::Deserialize;
 
 use millrace_events::{Clock, SystemClock, new_event_id};
 use millrace_plan::{JobPlan, NodeKind, OperatorId, PlanFingerprint, Verdict, verdict};
 use millrace_state::{CheckpointStore, Claim, Manifest, StateError};
 
-use crate::JobError;
 use crate::connector::{SinkFactory, SourceFactory};
 use crate::run::{self, Assembly, JobProbe, NoJobProbe, RunEnd};
 use crate::running::RunningJob;
+use crate::{JobError, StatePolicy};
 
 /// How a job is run.
 #[derive(Debug, Clone)]
@@ -54,6 +55,7 @@ pub struct Job {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) probe: Arc<dyn JobProbe>,
     savepoint: Option<CheckpointStore>,
+    policy: StatePolicy,
     run: Option<String>,
     sources: BTreeMap<String, Arc<dyn SourceFactory>>,
     sinks: BTreeMap<String, Arc<dyn SinkFactory>>,
@@ -79,6 +81,7 @@ impl Job {
             clock: Arc::new(SystemClock::default()),
             probe: Arc::new(NoJobProbe),
             savepoint: None,
+            policy: StatePolicy::default(),
             run: None,
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
@@ -117,6 +120,23 @@ impl Job {
         self
     }
 
+    /// What a start may do with the state there is.
+    #[must_use]
+    pub fn state_policy(mut self, policy: StatePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Forgets the state of operators that there is now, and keeps the place in the streams.
+    ///
+    /// # Errors
+    ///
+    /// Checkpoints that cannot be read.
+    pub async fn fresh_state(self) -> Result<Self, JobError> {
+        let through = self.starts_from().await?.map_or(0, |manifest| manifest.checkpoint);
+        Ok(self.state_policy(StatePolicy::Fresh { through }))
+    }
+
     /// Names the next run, which must be unlike all others; by default it gets an id of its own.
     #[must_use]
     pub fn run_named(mut self, run: impl Into<String>) -> Self {
@@ -145,21 +165,34 @@ impl Job {
         self
     }
 
+    /// The newest checkpoint, or else the savepoint: what a start begins with. Reads only: a run
+    /// that is under way goes on.
+    ///
+    /// # Errors
+    ///
+    /// Checkpoints that cannot be read.
+    pub async fn starts_from(&self) -> Result<Option<Manifest>, JobError> {
+        Ok(match (self.checkpoints.latest().await?, &self.savepoint) {
+            (Some(manifest), _) => Some(manifest),
+            (None, Some(savepoint)) => Some(savepoint.open_savepoint().await?),
+            (None, None) => None,
+        })
+    }
+
     /// What would become of the state of the newest checkpoint, or else of the savepoint, if the
-    /// job started now. Reads only: a run that is under way goes on. `None` when there is no state.
+    /// job started now, whatever its [`StatePolicy`]. Reads only. `None` when there is no state.
     ///
     /// # Errors
     ///
     /// Checkpoints that cannot be read.
     pub async fn verdict(&self) -> Result<Option<Verdict>, JobError> {
-        let from = match (self.checkpoints.latest().await?, &self.savepoint) {
-            (Some(manifest), _) => manifest,
-            (None, Some(savepoint)) => savepoint.open_savepoint().await?,
-            (None, None) => return Ok(None),
-        };
-        let fingerprint: PlanFingerprint = serde_json::from_value(from.plan)
+        self.starts_from().await?.as_ref().map(|manifest| self.verdict_on(manifest)).transpose()
+    }
+
+    fn verdict_on(&self, manifest: &Manifest) -> Result<Verdict, JobError> {
+        let fingerprint = PlanFingerprint::deserialize(&manifest.plan)
             .map_err(|e| StateError::Damaged(format!("the plan in a checkpoint: {e}")))?;
-        Ok(Some(verdict(&fingerprint, &self.plan)))
+        Ok(verdict(&fingerprint, &self.plan))
     }
 
     /// Restores and wires the job without driving it. Nothing is stopped or changed when the state
@@ -167,11 +200,12 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// State that the plan cannot read, a source or sink without connector, checkpoints that cannot
-    /// be read, a destination that belongs to a newer run.
+    /// State that the plan cannot read or the policy does not allow to be dropped, a source or sink
+    /// without connector, checkpoints that cannot be read, a destination that belongs to a newer
+    /// run.
     pub async fn assemble(&self) -> Result<Assembly, JobError> {
-        if let Some(Verdict::Incompatible { operator, why }) = self.verdict().await? {
-            return Err(JobError::Incompatible { operator: operator.0, why });
+        if let Some(manifest) = self.starts_from().await? {
+            self.policy.check(&manifest, self.verdict_on(&manifest)?)?;
         }
         run::assemble(self).await
     }
@@ -210,15 +244,16 @@ impl Job {
     /// savepoint.
     pub(crate) async fn claim(&self) -> Result<(Claim, Option<Manifest>), JobError> {
         let Some(savepoint) = &self.savepoint else {
-            return Ok(self.checkpoints.claim(&self.run_id()).await?);
+            let (claim, latest) = self.checkpoints.claim(&self.run_id()).await?;
+            return Ok((claim, latest.map(|manifest| self.policy.apply(manifest))));
         };
         let saved = savepoint.open_savepoint().await?;
         // Sinks know the generations and checkpoints up to the savepoint: go on from there.
         let (claim, latest) =
             self.checkpoints.claim_above(&self.run_id(), saved.generation).await?;
         let from = match latest {
-            Some(manifest) => manifest,
-            None => claim.adopt(savepoint, saved).await?,
+            Some(manifest) => self.policy.apply(manifest),
+            None => claim.adopt(savepoint, self.policy.apply(saved)).await?,
         };
         Ok((claim, Some(from)))
     }

@@ -18,6 +18,7 @@ mod error;
 mod job;
 mod operator;
 pub mod operators;
+mod policy;
 mod run;
 mod running;
 
@@ -26,9 +27,11 @@ pub use changelog::final_rows;
 pub use error::JobError;
 pub use job::{Job, JobSettings};
 pub use operator::{END_OF_TIME, Micros, NO_WATERMARK, Operator, OperatorContext, Output};
+pub use policy::StatePolicy;
 pub use run::{
     Assembly, CheckpointStatus, JobControl, JobProbe, JobStatus, JobStep, NoJobProbe,
-    OperatorStatus, RunEnd, SinkStatus, SourceStatus, SplitStatus, Stop, TaskFuture,
+    OperatorStatus, RunEnd, SinkStatus, SourceStatus, SplitStatus, Stop, Tail, TailRows,
+    TaskFuture,
 };
 pub use running::RunningJob;
 

@@ -25,6 +25,7 @@ use super::source_task::{Order, SourceTask, Split};
 use super::state_task::StateTask;
 use super::status::{StatusBoard, TaskGauge};
 use super::step::JobStep;
+use super::tail::Tap;
 use super::watermarks::{SplitTime, WatermarkMerge};
 use crate::connector::{Position, SinkCommitter, SplitId};
 use crate::operators;
@@ -85,6 +86,7 @@ struct Wiring<'a> {
     tasks: Vec<TaskFuture>,
     gauges: Vec<Arc<TaskGauge>>,
     flow: (Vec<Arc<SourceGauge>>, Vec<Arc<SinkGauge>>),
+    tap: Arc<Tap>,
     orders: Vec<Sender<Order>>,
     reports: (Sender<Report>, Option<Receiver<Report>>),
     expected: Expected,
@@ -108,6 +110,7 @@ impl<'a> Wiring<'a> {
             tasks: Vec::new(),
             gauges: Vec::new(),
             flow: (Vec::new(), Vec::new()),
+            tap: Arc::default(),
             orders: Vec::new(),
             reports: (report, Some(reports)),
             expected: Expected { sources: 0, tasks: 0, sinks: 0 },
@@ -157,7 +160,7 @@ impl<'a> Wiring<'a> {
             exhausted: 0,
             pressed: false,
         };
-        let control = JobControl { commands, board };
+        let control = JobControl { commands, board, tap: Arc::downgrade(&self.tap) };
         Ok(Assembly { tasks: self.tasks, coordinator: coordinator.run().boxed(), control })
     }
 
@@ -254,6 +257,7 @@ impl<'a> Wiring<'a> {
             probe: Arc::clone(&self.job.probe),
             gauge,
             flow,
+            tap: Arc::clone(&self.tap),
         };
         self.tasks.push((name("sink", &head.operator, instance), task.run().boxed()));
         Ok(())

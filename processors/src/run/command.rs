@@ -1,11 +1,12 @@
 //! What the owner of a run can ask of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use object_store::path::Path;
 use tokio::sync::{mpsc, oneshot};
 
 use super::status::{JobStatus, StatusBoard};
+use super::tail::{Tail, Tap};
 use crate::JobError;
 
 /// Orders that may wait for the coordinator.
@@ -49,6 +50,7 @@ pub enum RunEnd {
 pub struct JobControl {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) board: Arc<StatusBoard>,
+    pub(crate) tap: Weak<Tap>,
 }
 
 impl JobControl {
@@ -75,6 +77,12 @@ impl JobControl {
     /// The run at this moment.
     pub fn status(&self) -> JobStatus {
         self.board.status()
+    }
+
+    /// The rows of `sink`, or of all sinks, from now on and as they are written: some of them the
+    /// next run may write again. The job never waits for whoever listens.
+    pub fn tail(&self, sink: Option<&str>) -> Tail {
+        self.tap.upgrade().map_or_else(Tail::ended, |tap| tap.listen(sink))
     }
 
     /// Whether the run is over.

@@ -28,6 +28,7 @@ mod source_task;
 mod state_task;
 mod status;
 mod step;
+mod tail;
 mod watermarks;
 
 pub(crate) use assemble::assemble;
@@ -37,3 +38,4 @@ pub use flow::{SinkStatus, SourceStatus, SplitStatus};
 pub(crate) use metrics::publish;
 pub use status::{CheckpointStatus, JobStatus, OperatorStatus};
 pub use step::{JobProbe, JobStep, NoJobProbe};
+pub use tail::{Tail, TailRows};

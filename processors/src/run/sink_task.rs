@@ -9,6 +9,7 @@ use super::flow::SinkGauge;
 use super::report::{Report, report};
 use super::status::TaskGauge;
 use super::step::{JobProbe, JobStep};
+use super::tail::Tap;
 use crate::JobError;
 use crate::connector::SinkWriter;
 
@@ -21,6 +22,7 @@ pub(crate) struct SinkTask {
     pub(crate) probe: Arc<dyn JobProbe>,
     pub(crate) gauge: Arc<TaskGauge>,
     pub(crate) flow: Arc<SinkGauge>,
+    pub(crate) tap: Arc<Tap>,
 }
 
 impl SinkTask {
@@ -32,7 +34,11 @@ impl SinkTask {
                 Message::Rows(batch) => {
                     self.gauge.written(batch.len());
                     self.flow.written(batch.len());
+                    let shown = self.tap.is_heard().then(|| batch.clone());
                     self.writer.write(batch).await?;
+                    if let Some(shown) = shown {
+                        self.tap.show(&self.sink, &shown);
+                    }
                     self.flow.bytes(self.writer.bytes());
                 }
                 Message::Watermark(watermark) => self.gauge.watermark(watermark),
