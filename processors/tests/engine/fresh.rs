@@ -76,8 +76,8 @@ fn state_is_dropped_only_where_that_is_allowed() {
 
 /// Runs `job` to its end, or drains it and stops.
 fn run(job: &Job) -> RunEnd {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(job.start().wait()).unwrap()
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(job.start().wait()).expect("it ends")
 }
 
 #[test]

@@ -22,7 +22,9 @@ fn whoever_looks_sees_every_row_or_how_many_were_lost() {
         // Before the first row.
         let (mut all, mut other) = (control.tail(None), control.tail(Some("other")));
         let mut set = JoinSet::new();
-        tasks.into_iter().for_each(|(_, task)| drop(set.spawn(async { task.await.unwrap() })));
+        for (_, task) in tasks {
+            set.spawn(async { task.await.unwrap() });
+        }
         set.spawn(async { assert_eq!(coordinator.await.unwrap(), RunEnd::Finished) });
         let mut seen = 0;
         while let Some(shown) = all.next().await {
