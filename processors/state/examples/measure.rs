@@ -94,6 +94,41 @@ async fn measure(value: usize, store: &CheckpointStore) {
     assert_eq!(restored.expect("a disk").values().map(Table::entries).sum::<usize>(), 1_000_000);
 }
 
+/// A chain with as many changes as keys: twice what it takes for a chain to be rewritten.
+async fn chain(store: &CheckpointStore) {
+    const KEYS: u32 = 2_000_000;
+    const FILES: u32 = 20;
+    println!("-- a chain: {KEYS} keys, each changed once since, in {FILES} files");
+    let (mut table, mut files) = (Table::new("t"), Vec::new());
+    for file in 0..=FILES {
+        // The first file has all keys, each of the others its part of them.
+        let (from, to) = if file == 0 {
+            (0, KEYS)
+        } else {
+            ((file - 1) * (KEYS / FILES), file * (KEYS / FILES))
+        };
+        for i in from..to {
+            // A multiplication with an odd number visits all keys, in no order that helps.
+            let k = u64::from(i) * 2_654_435_761 % u64::from(KEYS);
+            let key = key(u32::try_from(k).expect("below the number of keys"));
+            table.put(0, Key::new(&key), &[u8::from(file > 0); 40]).expect("in memory");
+        }
+        let tables = vec![("o".to_owned(), "t".to_owned(), table.freeze())];
+        let path = format!("chain-{file}");
+        let file = store.write_state_file(&path, KeyGroups::ALL, tables).await.expect("a disk");
+        files.extend(file);
+    }
+    drop(table);
+    for files in [&files[..1], &files] {
+        let rows: u32 = if files.len() == 1 { KEYS } else { 2 * KEYS };
+        let (started, before) = (Instant::now(), processor());
+        let restored = store.read_state_files(files, KeyGroups::ALL, Basis::Changes).await;
+        show(&format!("restore of {} files", files.len()), f64::from(rows), "row", started, before);
+        let restored = restored.expect("a disk");
+        assert_eq!(restored.values().map(Table::entries).sum::<usize>(), KEYS as usize);
+    }
+}
+
 fn spill() {
     println!("-- spilling: 64 MB of memory");
     let memory = StateMemory::new(64 << 20, None);
@@ -123,6 +158,10 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a disk");
     let disk = LocalFileSystem::new_with_prefix(folder.path()).expect("a folder");
     let store = CheckpointStore::new(Arc::new(disk), Path::from("job"));
+    chain(&store).await;
+    if std::env::args().any(|argument| argument == "chain") {
+        return;
+    }
     measure(40, &store).await;
     measure(1_000, &store).await;
     spill();

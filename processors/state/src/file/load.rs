@@ -11,6 +11,10 @@ use bytes::Bytes;
 use super::format;
 use crate::{Key, KeyGroup, KeyGroups, StateError, StateFile, StateMemory, Table, spill_if_needed};
 
+/// Rows whose entries are looked up together, before the first of them is changed: as many as stay
+/// in the nearest cache.
+const LOOKED_UP: usize = 64;
+
 /// Tables by operator id and name.
 pub type StateTables = HashMap<(String, String), Table>;
 
@@ -130,19 +134,31 @@ impl Loader {
         let groups = column(2).as_primitive_opt::<UInt16Type>().ok_or_else(wrong)?.values();
         let keys = column(3).as_binary_opt::<i32>().ok_or_else(wrong)?;
         let values = column(4).as_binary_opt::<i32>().ok_or_else(wrong)?;
-        for row in 0..batch.num_rows() {
-            let group = KeyGroup(groups[row]);
-            if !file.key_groups.contains(group) {
-                continue;
+        let mut rows = Vec::with_capacity(LOOKED_UP);
+        for begin in (0..batch.num_rows()).step_by(LOOKED_UP) {
+            rows.clear();
+            for row in begin..batch.num_rows().min(begin + LOOKED_UP) {
+                let group = KeyGroup(groups[row]);
+                if file.key_groups.contains(group) {
+                    let place = places.get(tables[row] as usize);
+                    let place = *place.ok_or_else(|| file.damaged("names no table"))?;
+                    rows.push((row, place, Key::within(group, keys.value(row))));
+                }
             }
-            let place = places.get(tables[row] as usize);
-            let table = &mut self.tables[*place.ok_or_else(|| file.damaged("names no table"))?];
-            let (namespace, key) = (namespaces[row], Key::within(group, keys.value(row)));
-            match (self.basis, values.is_valid(row)) {
-                (Basis::Changes, true) => table.load(namespace, key, values.value(row))?,
-                (Basis::Changes, false) => table.load_removal(namespace, key)?,
-                (Basis::Everything, true) => table.put(namespace, key, values.value(row))?,
-                (Basis::Everything, false) => table.remove(namespace, key)?,
+            // Rows come in no order that helps: each waits for memory several times. Looked up
+            // together, they wait together.
+            for same in rows.chunk_by(|left, right| left.1 == right.1) {
+                let looked_up = same.iter().map(|(row, _, key)| (namespaces[*row], *key));
+                self.tables[same[0].1].look_ahead(looked_up);
+            }
+            for &(row, place, key) in &rows {
+                let (table, namespace) = (&mut self.tables[place], namespaces[row]);
+                match (self.basis, values.is_valid(row)) {
+                    (Basis::Changes, true) => table.load(namespace, key, values.value(row))?,
+                    (Basis::Changes, false) => table.load_removal(namespace, key)?,
+                    (Basis::Everything, true) => table.put(namespace, key, values.value(row))?,
+                    (Basis::Everything, false) => table.remove(namespace, key)?,
+                }
             }
         }
         Ok(())

@@ -19,7 +19,7 @@
 //! | `value` | `Binary` | null: removed |
 //!
 //! The state of an instance is the sum of a chain of such files. A chain that got long, or in
-//! which most rows are out of date, is rewritten as one file in the background.
+//! which a third of the rows is out of date, is rewritten as one file in the background.
 
 mod encode;
 mod format;

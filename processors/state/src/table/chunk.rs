@@ -81,6 +81,13 @@ impl Chunk {
         self.bytes[at as usize..].first_chunk().expect("a record begins here")
     }
 
+    /// Reads a little of both ends of a record's header, which lie in one line of the cache or two.
+    #[inline]
+    pub(super) fn touch(&self, at: u32) -> u32 {
+        let header = self.header(at);
+        u32::from(header[0]) + u32::from(header[HEADER - 1])
+    }
+
     #[inline]
     pub(super) fn key(&self, at: u32) -> &[u8] {
         let length = number(self.header(at), 8);

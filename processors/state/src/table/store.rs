@@ -85,6 +85,25 @@ impl Table {
         self.chunks.kill(at);
     }
 
+    /// Looks up entries that are about to be changed, so that what they need of memory is near.
+    /// None of these reads waits for another key's: the processor has many of them under way.
+    pub(crate) fn look_ahead<'a>(&mut self, keys: impl Iterator<Item = (i64, Key<'a>)>) {
+        let mut places = std::mem::take(&mut self.ahead);
+        let mut namespace = None;
+        places.extend(keys.filter_map(|(number, key)| {
+            let (_, entries) = namespace
+                .filter(|(last, _)| *last == number)
+                .or_else(|| Some((number, self.namespaces.get(&number)?)))?;
+            namespace = Some((number, entries));
+            let place = entries.index.find(key.hash, |place| place.hash == key.hash);
+            place.map(|place| place.at)
+        }));
+        let read = |at: At| self.chunks.chunk(at.chunk).touch(at.offset);
+        // Nobody needs the sum, but without it there would be no reads.
+        std::hint::black_box(places.drain(..).map(read).fold(0, u32::wrapping_add));
+        self.ahead = places;
+    }
+
     /// Takes an entry over from a checkpoint: nothing that the next one would have to hold.
     pub(crate) fn load(
         &mut self,

@@ -38,6 +38,8 @@ pub struct Table {
     scratch: Vec<u8>,
     /// The record that is being moved.
     pub(super) moving: Vec<u8>,
+    /// Where the entries are that were looked up ahead.
+    pub(super) ahead: Vec<At>,
     pub(super) memory: StateMemory,
     /// The part that is on disk, once there is one.
     pub(super) spilled: Option<Spilled>,
@@ -68,6 +70,7 @@ impl Table {
             entries: 0,
             scratch: Vec::new(),
             moving: Vec::new(),
+            ahead: Vec::new(),
             memory,
             spilled: None,
             looked_at: None,
