@@ -1,5 +1,6 @@
 //! How runs become processes, pods or jobs of another engine.
 
+pub mod conformance;
 pub mod process;
 
 use std::time::Duration;
@@ -66,7 +67,7 @@ pub enum Observed {
 /// what, also when two control planes ask. `job` is always the qualified name.
 ///
 /// Every call is idempotent: it may be repeated after a crash of the caller. Every implementation
-/// passes [`conformance`](crate::launch).
+/// passes [`conformance`].
 #[async_trait]
 pub trait Launcher: Send + Sync + 'static {
     /// Starts the run unless it was started before or a run of the job is alive. Returns once the

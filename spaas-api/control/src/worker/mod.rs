@@ -25,4 +25,5 @@ pub use protocol::{
     Assignment, BrokerWork, CheckpointNumbers, JobWork, Launch, RouterWork, SavepointMade,
     SavepointOrder, SinkNumbers, SourceNumbers, StopOrder, Work, WorkerPhase, WorkerStatus, files,
 };
+pub(crate) use serve::RUN_HEADER;
 pub use serve::{OrderError, WorkerHandler};

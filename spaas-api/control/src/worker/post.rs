@@ -136,7 +136,7 @@ impl Post {
             _ => {}
         }
         let listener = UnixListener::bind(&path)?;
-        let answers = axum::serve(listener, router(handler)).into_future();
+        let answers = axum::serve(listener, router(handler, &self.assignment().run)).into_future();
         tokio::select! {
             // Not gracefully: who follows the rows of a sink would keep the worker from ending.
             () = until.cancelled() => Ok(()),

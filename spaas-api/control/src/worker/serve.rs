@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -62,7 +63,10 @@ pub trait WorkerHandler: Send + Sync + 'static {
 
 type Handler = State<Arc<dyn WorkerHandler>>;
 
-pub(super) fn router(handler: Arc<dyn WorkerHandler>) -> Router {
+/// Names the run that a request is meant for.
+pub(crate) const RUN_HEADER: &str = "millrace-run";
+
+pub(super) fn router(handler: Arc<dyn WorkerHandler>, run: &str) -> Router {
     Router::new()
         .route("/status", get(async |State(handler): Handler| Json(handler.status().await)))
         .route("/stop", post(stop))
@@ -70,6 +74,17 @@ pub(super) fn router(handler: Arc<dyn WorkerHandler>) -> Router {
         .route("/tail", get(tail))
         .route("/metrics", get(async |State(handler): Handler| handler.metrics().await))
         .with_state(handler)
+        .layer(from_fn_with_state(Arc::from(run), meant_for_this_run))
+}
+
+/// A worker must not heed an order that was on its way to the one before it.
+async fn meant_for_this_run(State(run): State<Arc<str>>, request: Request, next: Next) -> Response {
+    match request.headers().get(RUN_HEADER) {
+        Some(meant) if meant.as_bytes() != run.as_bytes() => {
+            (StatusCode::GONE, format!("this is run {run}")).into_response()
+        }
+        _ => next.run(request).await,
+    }
 }
 
 async fn stop(
