@@ -147,7 +147,10 @@ impl Parts {
                 })?;
                 Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
             }
-            Target::Http { url, allow_private } => {
+            Target::Http { connection: Some(name), .. } => {
+                anyhow::bail!("route `{route}` uses connection `{name}`, which is not opened here")
+            }
+            Target::Http { url, allow_private, connection: None } => {
                 let settings = HttpSettings {
                     allow_private: *allow_private,
                     buffer_bytes: budget.limit() / 2,

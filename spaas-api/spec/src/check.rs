@@ -1,44 +1,33 @@
 //! What only all documents together can tell: names, references, SQL, tables that routes share.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
-use millrace_events::{RouteName, StreamName, StreamSchema, TableName};
+use millrace_events::{StreamSchema, TableName};
 
 use super::mistake::{Report, Spot};
 use super::route::RouteDraft;
 use super::sql_place::locate;
 use super::target::{TargetDraft, unknown_column};
 use super::yaml::{Node, Value};
-use super::{Manifests, RouteSpec, SqlCheck, Target};
+use super::{ConnectionKind, Manifests, RouteSpec, SqlCheck, Target};
+use crate::DocumentKind;
+use crate::declare::{Declared, Reference};
 use crate::suggest;
 
 const EVENT_DATE: &str = "event_date";
 const EVENT_HOUR: &str = "event_hour";
 
-/// What the documents before this one declared.
-#[derive(Debug, Default)]
-pub(crate) struct Declared {
-    /// Every stream name seen, also of streams with mistakes in them.
-    pub(crate) names: BTreeMap<StreamName, Spot>,
-    /// Streams without mistakes.
-    pub(crate) streams: BTreeMap<StreamName, Arc<StreamSchema>>,
-    /// Every route name seen.
-    pub(crate) route_names: BTreeMap<RouteName, Spot>,
-    /// Routes that could be read.
-    pub(crate) routes: Vec<RouteDraft>,
-}
-
 /// Checks the routes against the streams and against each other.
 pub(crate) fn check(declared: Declared, sql: &dyn SqlCheck, report: &mut Report) -> Manifests {
+    check_connections(&declared, report);
     let mut tables = BTreeMap::new();
     let mut routes = Vec::new();
     for route in &declared.routes {
         let Some(stream) = declared.streams.get(&route.from) else {
-            if !declared.names.contains_key(&route.from) {
-                let names = declared.names.keys().map(StreamName::as_str);
+            if !declared.has(DocumentKind::Stream, route.from.as_str()) {
+                let names = declared.names(DocumentKind::Stream);
                 let hint = suggest::hint(route.from.as_str(), "streams", names);
                 report.add(route.from_at, format!("unknown stream `{}`", route.from), hint);
             }
@@ -56,7 +45,31 @@ pub(crate) fn check(declared: Declared, sql: &dyn SqlCheck, report: &mut Report)
         routes.extend(finish(route));
     }
     routes.sort_by(|a, b| a.name.cmp(&b.name));
-    Manifests { streams: declared.streams, routes, jobs: Vec::new(), connections: Vec::new() }
+    let (mut jobs, mut connections) = (declared.jobs, declared.connections);
+    let mut namespaces = declared.namespaces;
+    jobs.sort_by(|a, b| a.name.cmp(&b.name));
+    connections.sort_by(|a, b| a.name.cmp(&b.name));
+    namespaces.sort_by(|a, b| a.name.cmp(&b.name));
+    let (streams, stream_extras) = (declared.streams, declared.stream_extras);
+    Manifests { streams, routes, jobs, connections, namespaces, stream_extras }
+}
+
+/// Every connection referred to exists and leads to the right kind of thing.
+fn check_connections(declared: &Declared, report: &mut Report) {
+    for Reference { name, at, kafka } in &declared.references {
+        if !declared.has(DocumentKind::Connection, name.as_str()) {
+            let names = declared.names(DocumentKind::Connection);
+            let hint = suggest::hint(name.as_str(), "connections", names);
+            report.add(*at, format!("unknown connection `{name}`"), hint);
+            continue;
+        }
+        let Some(found) = declared.connections.iter().find(|c| c.name == *name) else { continue };
+        let (wanted, leads) = if *kafka { ("Kafka", "HTTP") } else { ("HTTP", "Kafka") };
+        if matches!(found.kind, ConnectionKind::Kafka { .. }) != *kafka {
+            let message = format!("connection `{name}` leads to {leads}, not {wanted}");
+            report.add(*at, message, format!("name a connection with `{}`", wanted.to_lowercase()));
+        }
+    }
 }
 
 fn text(node: &Node) -> &str {
@@ -76,9 +89,11 @@ fn finish(route: &RouteDraft) -> Option<RouteSpec> {
         TargetDraft::Kafka { topic, key, .. } => {
             Target::Kafka { topic: topic.clone(), key: key.as_ref().map(|(name, _)| name.clone()) }
         }
-        TargetDraft::Http { url, allow_private } => {
-            Target::Http { url: url.clone(), allow_private: *allow_private }
-        }
+        TargetDraft::Http { url, allow_private, connection } => Target::Http {
+            url: url.clone(),
+            allow_private: *allow_private,
+            connection: connection.as_ref().map(|(name, _)| name.clone()),
+        },
     };
     let sql = |node: &Option<Node>| node.as_ref().map(|n| text(n).to_owned());
     Some(RouteSpec {

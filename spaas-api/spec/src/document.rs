@@ -1,212 +1,241 @@
-//! The published form of manifests: types that exist for their JSON Schema.
-
-#![expect(dead_code, reason = "nothing is built from these types; only their schema is used")]
+//! One document of a text: what it declares, in canonical form, and its own words.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
 
-use schemars::JsonSchema;
+use serde_json::{Map, Value as Json, json};
 
-use millrace_events::ColumnType;
+use super::canonical::{self, canonical, json_of};
+use super::declare::{Parts, parts};
+use super::fields::Fields;
+use super::load::{add_text, too_big};
+use super::metadata::{self, refuse_qualified};
+use super::mistake::{NO_HINT, Report};
+use super::yaml::{self, Node, Root, Value};
+use super::{Mistake, json, sql_place};
 
-/// The JSON Schema of one manifest document; editors check YAML against it.
-///
-/// # Panics
-/// Never: a generated schema is valid JSON.
-pub fn json_schema() -> serde_json::Value {
-    let schema = schemars::schema_for!(Document);
-    serde_json::to_value(schema).expect("a schema is plain JSON")
-}
-
-/// A Millrace manifest: one document declares one thing.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum Document {
-    Stream(StreamDocument),
-    Route(RouteDocument),
-}
-
-#[derive(JsonSchema)]
-enum StreamKind {
+/// Kinds of documents, in the order in which they must be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentKind {
+    /// Owner of all others.
+    Namespace,
+    /// Where a broker or endpoint is.
+    Connection,
+    /// A schema on a topic.
     Stream,
-}
-
-#[derive(JsonSchema)]
-enum RouteKind {
+    /// Stream → filter → projection → sink.
     Route,
+    /// Streaming SQL.
+    Job,
 }
 
-/// A named, typed schema on a Kafka topic.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct StreamDocument {
-    kind: StreamKind,
-    metadata: Metadata,
-    spec: Stream,
+impl DocumentKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Namespace, Self::Connection, Self::Stream, Self::Route, Self::Job];
+
+    /// As manifests write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespace => "Namespace",
+            Self::Connection => "Connection",
+            Self::Stream => "Stream",
+            Self::Route => "Route",
+            Self::Job => "Job",
+        }
+    }
 }
 
-/// Stream → optional filter → optional projection → destination.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct RouteDocument {
-    kind: RouteKind,
-    metadata: Metadata,
-    spec: Route,
+impl fmt::Display for DocumentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Metadata {
-    /// Lower-case letters, digits, `_`, `-`; at most 100 characters.
-    #[schemars(regex(pattern = r"^[a-z_][a-z0-9_-]{0,99}$"))]
-    name: String,
+/// One manifest. Its spec has not been checked against its kind: `load_texts` does that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// What it declares.
+    pub kind: DocumentKind,
+    /// Its namespace, if it says one.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its spec, canonical: keys sorted, as written, no defaults added, fields without a value left
+    /// out. An empty mapping if there is none.
+    pub spec: Json,
+    /// Its own source text.
+    pub text: String,
+    /// Line of the file, from 1, with which `text` begins.
+    pub line: usize,
+    /// Column of that line, from 1, with which `text` begins; 1 except in a JSON list.
+    pub column: usize,
 }
 
-#[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-enum Format {
-    Json,
+impl Document {
+    /// The whole manifest as a canonical value: `kind`, `metadata`, `spec`.
+    pub fn manifest(&self) -> Json {
+        let mut metadata = Map::new();
+        if !self.labels.is_empty() {
+            metadata.insert("labels".to_owned(), json!(self.labels));
+        }
+        metadata.insert("name".to_owned(), json!(self.name));
+        if let Some(namespace) = &self.namespace {
+            metadata.insert("namespace".to_owned(), json!(namespace));
+        }
+        canonical(&json!({ "kind": self.kind.as_str(), "metadata": metadata, "spec": self.spec }))
+    }
+
+    /// The manifest as canonical JSON text.
+    pub fn to_json(&self) -> String {
+        canonical::to_json(&self.manifest())
+    }
+
+    /// The manifest as canonical YAML text.
+    pub fn to_yaml(&self) -> String {
+        canonical::to_yaml(&self.manifest())
+    }
+
+    /// The file that a job's SQL is in, if it is not in the manifest itself.
+    pub fn sql_file(&self) -> Option<&str> {
+        self.spec.get("sql_file").and_then(Json::as_str).filter(|_| self.kind == DocumentKind::Job)
+    }
+
+    /// Puts SQL read from [`sql_file`](Self::sql_file) into the manifest. Its text is then the
+    /// canonical one.
+    pub fn inline_sql(&mut self, sql: &str) {
+        if let Json::Object(fields) = &mut self.spec {
+            fields.remove("sql_file");
+            fields.insert("sql".to_owned(), json!(sql));
+        }
+        self.spec = canonical(&self.spec);
+        self.text = self.to_yaml();
+    }
+
+    /// Where character `line`:`column` (from 1) of a job's `sql` stands in the file the document
+    /// was read from; `None` if the document holds no SQL.
+    pub fn locate_sql(&self, line: usize, column: usize) -> Option<(usize, usize)> {
+        let mut report = Report::default();
+        let (file, text) = add_text(Path::new(""), &self.text, &mut report);
+        let roots = yaml::documents(file, &text, &mut report);
+        let sql = field(field(&roots.first()?.node, "spec")?, "sql")?;
+        let at = sql_place::locate(sql, line, column, &report);
+        let before = if at.line == 1 { self.column - 1 } else { 0 };
+        Some((at.line + self.line - 1, at.column + before))
+    }
 }
 
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Stream {
-    /// How events are written on the topic.
-    format: Format,
-    /// Kafka topic; the stream's name if not given.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
-    topic: Option<String>,
-    /// Column whose value keys the records (string, int32, int64 or date).
-    key: Option<String>,
-    /// String column that holds the event id. Filled in when an event does not carry one.
-    id: Option<String>,
-    /// Where event time is read from. Filled from the record's timestamp when missing.
-    event_time: Option<EventTime>,
-    /// Number of partitions the topic is created with; 1 if not given.
-    #[schemars(range(min = 1, max = 10_000))]
-    partitions: Option<i32>,
-    /// Columns in order.
-    #[schemars(length(min = 1))]
-    columns: Vec<Column>,
+/// The value of a field, if the node is a mapping that has it.
+fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    let Value::Map(pairs) = &node.value else { return None };
+    let named = |key: &Node| matches!(&key.value, Value::Scalar(text, _) if text == name);
+    pairs.iter().find(|(key, _)| named(key)).map(|(_, value)| value)
 }
 
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct EventTime {
-    /// A `timestamp_ms` or `timestamp_us` column.
-    column: String,
-    /// How late an event may come: the watermark is the newest time seen minus this. 10s if not
-    /// given.
-    delay: Option<DurationText>,
-    /// A partition silent for this long does not hold the watermark back. 30s if not given.
-    idle: Option<DurationText>,
+/// Takes a text (YAML or JSON, one document or several, also a JSON list of them) apart. `path` is
+/// for messages. Reads the form of each document and its metadata; what its spec says is for
+/// [`load_texts`](crate::load_texts) to check.
+///
+/// # Errors
+/// Every mistake in the form.
+pub fn documents(path: &Path, text: &str) -> Result<Vec<Document>, Vec<Mistake>> {
+    let mut report = Report::default();
+    let mut documents = Vec::new();
+    if let Some(why) = too_big(text.len()) {
+        let at = report.top(path);
+        report.add(at, why, NO_HINT);
+    } else {
+        let (file, yaml_text) = add_text(path, text, &mut report);
+        let lines = Lines::of(text);
+        for root in yaml::documents(file, &yaml_text, &mut report) {
+            documents.extend(read(&root, &lines, &mut report));
+        }
+    }
+    if documents.is_empty() && report.is_empty() {
+        let at = report.top(path);
+        report.add(at, "there is no manifest in it", "write `kind`, `metadata` and `spec`");
+    }
+    let mistakes = report.into_mistakes();
+    if mistakes.is_empty() { Ok(documents) } else { Err(mistakes) }
 }
 
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Column {
-    /// Column name, which is also the JSON key.
-    #[schemars(length(min = 1, max = 128))]
-    name: String,
-    /// Column type.
-    r#type: ColumnType,
-    /// Whether an event without it is dead-lettered; false if not given.
-    required: Option<bool>,
+fn read(root: &Root, lines: &Lines<'_>, report: &mut Report) -> Option<Document> {
+    let Parts { kind, metadata, spec } = parts(&root.node, true, report)?;
+    if let Some(spec) = spec {
+        check_form(spec, report);
+        if !matches!(spec.value, Value::Map(_)) {
+            let fields: &[&str] = &[];
+            Fields::open(spec, "`spec`", fields, report);
+        }
+        refuse_qualified_references(spec, report);
+    }
+    let metadata = metadata?;
+    let name = metadata::name(kind?, metadata.name?, report)?.to_string();
+    let (text, line, column) = lines.source(root);
+    Some(Document {
+        kind: kind?,
+        namespace: metadata.namespace,
+        name,
+        labels: metadata.labels,
+        spec: spec.map_or_else(|| json!({}), json_of),
+        text,
+        line,
+        column,
+    })
 }
 
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Route {
-    /// The stream it reads.
-    from: String,
-    /// SQL condition over the stream's columns; rows for which it is not true are counted as
-    /// filtered.
-    r#where: Option<String>,
-    /// SQL select list over the stream's columns; all columns if not given.
-    select: Option<String>,
-    /// Takes only records that have, for every header named here, one of its values.
-    headers: Option<BTreeMap<String, OneOrMany>>,
-    /// Where rows go.
-    to: Target,
-    /// When rows are committed: at whichever limit is reached first.
-    roll: Option<Roll>,
+/// Reports keys that are no text and keys given twice, wherever they are: they would be lost.
+fn check_form(node: &Node, report: &mut Report) {
+    match &node.value {
+        Value::Scalar(..) => {}
+        Value::List(items) => items.iter().for_each(|item| check_form(item, report)),
+        Value::Map(_) => {
+            for (_, _, value) in node.entries("a mapping", report).unwrap_or_default() {
+                check_form(value, report);
+            }
+        }
+    }
 }
 
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(#[schemars(length(min = 1))] Vec<String>),
+fn refuse_qualified_references(spec: &Node, report: &mut Report) {
+    let http = field(spec, "to").and_then(|to| field(to, "http"));
+    let places =
+        [field(spec, "from"), field(spec, "connection"), http.and_then(|h| field(h, "connection"))];
+    for node in places.into_iter().flatten() {
+        refuse_qualified(node, report);
+    }
 }
 
-/// One destination.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum Target {
-    Table(TableTarget),
-    Kafka(KafkaTarget),
-    Http(HttpTarget),
+/// The lines of a text with their ends.
+struct Lines<'a>(Vec<&'a str>);
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut lines = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['\n', '\r']) {
+            let end = if rest[at..].starts_with("\r\n") { at + 2 } else { at + 1 };
+            lines.push(&rest[..end]);
+            rest = &rest[end..];
+        }
+        lines.push(rest);
+        Self(lines)
+    }
+
+    /// The source of a document, and the line and column with which it begins.
+    fn source(&self, root: &Root) -> (String, usize, usize) {
+        let last = self.0.len();
+        if root.listed {
+            let (line, column) = (root.node.at.line, root.node.at.column);
+            let all = self.0[(line - 1).min(last)..].concat();
+            let from: String = all.chars().skip(column - 1).collect();
+            return (json::first_value(&from).to_owned(), line, column);
+        }
+        let first = (root.first - 1).min(last);
+        let end = root.end.saturating_sub(1).clamp(first, last);
+        (self.0[first..end].concat(), root.first, 1)
+    }
 }
-
-/// A Delta table.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct TableTarget {
-    /// `table` or `schema.table`.
-    #[schemars(regex(pattern = r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$"))]
-    table: String,
-    /// Columns of the route, `event_date` or `event_hour`.
-    partition_by: Option<Vec<String>>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct KafkaTarget {
-    kafka: Kafka,
-}
-
-/// A Kafka topic.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Kafka {
-    /// The topic; not the one the route reads.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
-    topic: String,
-    /// Column whose value keys the records; the source record's key if not given.
-    key: Option<String>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct HttpTarget {
-    http: Http,
-}
-
-/// An HTTP endpoint that takes batches by POST.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Http {
-    /// `http` or `https`, without user and password.
-    #[schemars(regex(pattern = r"^https?://"))]
-    url: String,
-    /// Whether private, loopback and link-local addresses are allowed; false if not given.
-    allow_private: Option<bool>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Roll {
-    /// Commit when about this much waits. 128MiB if not given.
-    bytes: Option<SizeText>,
-    /// Commit when the oldest uncommitted row is this old. 30s if not given.
-    every: Option<DurationText>,
-    /// Commit when nothing came for this long. 5s if not given.
-    idle: Option<DurationText>,
-}
-
-/// A whole number and a unit: `500ms`, `10s`, `5m`, `2h`.
-#[derive(JsonSchema)]
-struct DurationText(#[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))] String);
-
-/// A whole number and a unit: `512KiB`, `64MiB`, `1GiB`.
-#[derive(JsonSchema)]
-struct SizeText(#[schemars(regex(pattern = r"^[0-9]+(B|KiB|MiB|GiB)$"))] String);

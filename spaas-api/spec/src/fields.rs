@@ -177,6 +177,40 @@ impl Node {
         parse(text).map_err(|hint| report.add(self.at, message(), hint)).ok()
     }
 
+    /// The value as text that may look like a number or a Boolean.
+    pub(crate) fn loose_text(&self, report: &mut Report) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(text, _) if !self.is_null() => Some(text),
+            _ => self.text(report),
+        }
+    }
+
+    /// The value as pairs of names and values, each name once.
+    pub(crate) fn entries(
+        &self,
+        what: &'static str,
+        report: &mut Report,
+    ) -> Option<Vec<(&str, Spot, &Node)>> {
+        let Value::Map(pairs) = &self.value else {
+            let message = format!("{what} must be a mapping, not {}", self.kind());
+            report.add(self.at, message, "write `name: value`");
+            return None;
+        };
+        let mut entries: Vec<(&str, Spot, &Node)> = Vec::new();
+        for (key, value) in pairs {
+            let Value::Scalar(name, _) = &key.value else {
+                report.add(key.at, "a name must be plain text", "write `name: value`");
+                continue;
+            };
+            if entries.iter().any(|(n, ..)| n == name) {
+                report.add(key.at, format!("`{name}` is given twice"), "keep one of them");
+            } else {
+                entries.push((name, key.at, value));
+            }
+        }
+        Some(entries)
+    }
+
     /// The value as a list.
     pub(crate) fn list(&self, report: &mut Report) -> Option<&[Node]> {
         if let Value::List(items) = &self.value {
@@ -196,7 +230,7 @@ impl Node {
 }
 
 /// A name that would do, when lower case and underscores are all it takes.
-fn rename(name: &str) -> Option<String> {
+pub(crate) fn rename(name: &str) -> Option<String> {
     let better: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' })

@@ -1,22 +1,17 @@
-//! From a folder to documents, and from documents to drafts.
+//! From a folder or texts to documents.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use millrace_events::{RouteName, StreamName};
+use super::check::check;
+use super::declare::{Declared, Mode, declare};
+use super::mistake::{NO_HINT, Report};
+use super::{Manifests, Mistake, SqlCheck, json, yaml};
 
-use super::check::{Declared, check};
-use super::fields::Fields;
-use super::mistake::{NO_HINT, Report, Spot};
-use super::yaml::{self, Node};
-use super::{Manifests, Mistake, SqlCheck, route, stream};
-use crate::suggest;
-
-pub(crate) const DOCUMENT: [&str; 3] = ["kind", "metadata", "spec"];
-pub(crate) const METADATA: [&str; 1] = ["name"];
-const KINDS: [&str; 2] = ["Stream", "Route"];
-/// Far above any manifest: a wrong file in the folder is named instead of read.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Most bytes of one text. Far above any manifest: a wrong file in a folder is named instead of
+/// read.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// Reads every `*.yaml` and `*.yml` below `dir` (or the one file `dir`) in the order of their
 /// names.
@@ -42,7 +37,8 @@ pub fn load_dir(dir: &Path, sql: &dyn SqlCheck) -> Result<Manifests, Vec<Mistake
     if texts.is_empty() {
         outside(dir, "there is no manifest (*.yaml, *.yml) here".to_owned(), &mut report);
     }
-    finish(&texts, sql, report)
+    let mode = Mode { namespace: DEFAULT_NAMESPACE, own_names: true, folder: Some(dir) };
+    finish(&texts, mode, sql, report)
 }
 
 /// Reads one text as if it were the file `path`.
@@ -50,21 +46,54 @@ pub fn load_dir(dir: &Path, sql: &dyn SqlCheck) -> Result<Manifests, Vec<Mistake
 /// # Errors
 /// Every mistake in it.
 pub fn load_text(path: &Path, text: &str, sql: &dyn SqlCheck) -> Result<Manifests, Vec<Mistake>> {
-    finish(&[(path.to_owned(), text.to_owned())], sql, Report::default())
+    let mode = Mode { namespace: DEFAULT_NAMESPACE, own_names: true, folder: None };
+    finish(&[(path.to_owned(), text.to_owned())], mode, sql, Report::default())
+}
+
+/// Reads texts that together declare a set of things: YAML or JSON, with the path that messages name.
+/// Names may be qualified ones (see [`qualified`](crate::qualified)): what people write is for
+/// [`documents`](crate::documents) to refuse. Two things of one kind and name are a mistake, also
+/// when they are in different namespaces.
+///
+/// # Errors
+/// Every mistake of every text.
+pub fn load_texts(
+    texts: &[(PathBuf, String)],
+    sql: &dyn SqlCheck,
+) -> Result<Manifests, Vec<Mistake>> {
+    load_texts_in(DEFAULT_NAMESPACE, texts, sql)
+}
+
+/// As [`load_texts`], for documents that are in `namespace` unless they say otherwise; the topic of a
+/// stream that names none depends on it.
+///
+/// # Errors
+/// Every mistake of every text.
+pub fn load_texts_in(
+    namespace: &str,
+    texts: &[(PathBuf, String)],
+    sql: &dyn SqlCheck,
+) -> Result<Manifests, Vec<Mistake>> {
+    let mode = Mode { namespace, own_names: false, folder: None };
+    finish(texts, mode, sql, Report::default())
 }
 
 fn finish(
     texts: &[(PathBuf, String)],
+    mode: Mode<'_>,
     sql: &dyn SqlCheck,
     mut report: Report,
 ) -> Result<Manifests, Vec<Mistake>> {
     let mut declared = Declared::default();
     for (path, text) in texts {
-        let file = report.add_source(path, text);
-        for document in yaml::documents(file, text, &mut report) {
-            if !document.is_null() {
-                declare(&document, &mut declared, &mut report);
-            }
+        if let Some(why) = too_big(text.len()) {
+            outside(path, why, &mut report);
+            continue;
+        }
+        let folder = mode.folder.map(|_| path.parent().unwrap_or(Path::new("")));
+        let (file, text) = add_text(path, text, &mut report);
+        for root in yaml::documents(file, &text, &mut report) {
+            declare(&root.node, Mode { folder, ..mode }, &mut declared, &mut report);
         }
     }
     let manifests = check(declared, sql, &mut report);
@@ -72,10 +101,26 @@ fn finish(
     if mistakes.is_empty() { Ok(manifests) } else { Err(mistakes) }
 }
 
+/// Takes a text into the report, as the YAML reader understands it.
+pub(crate) fn add_text<'t>(
+    path: &Path,
+    text: &'t str,
+    report: &mut Report,
+) -> (usize, Cow<'t, str>) {
+    let text = json::as_yaml(text).map_or(Cow::Borrowed(text), Cow::Owned);
+    (report.add_source(path, &text), text)
+}
+
+/// Why a text of so many bytes is not read.
+pub(crate) fn too_big(bytes: usize) -> Option<String> {
+    (bytes > MAX_TEXT_BYTES)
+        .then(|| format!("too big for a manifest: {bytes} bytes, at most {MAX_TEXT_BYTES}"))
+}
+
 /// A mistake about a file or folder as a whole.
 fn outside(path: &Path, message: String, report: &mut Report) {
-    let file = report.add_source(path, "");
-    report.add(Spot { file, line: 1, column: 1 }, message, NO_HINT);
+    let at = report.top(path);
+    report.add(at, message, NO_HINT);
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>, report: &mut Report) {
@@ -99,74 +144,8 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>, report: &mut Report) {
 
 fn read(file: &Path) -> Result<String, String> {
     let size = std::fs::metadata(file).map_err(|e| format!("cannot be read: {e}"))?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(format!("too big for a manifest: {size} bytes, at most {MAX_FILE_BYTES}"));
+    if let Some(why) = too_big(usize::try_from(size).unwrap_or(usize::MAX)) {
+        return Err(why);
     }
     std::fs::read_to_string(file).map_err(|e| format!("cannot be read: {e}"))
-}
-
-fn declare(document: &Node, declared: &mut Declared, report: &mut Report) {
-    let Some(fields) = Fields::open(document, "the document", &DOCUMENT, report) else { return };
-    let kind = fields.need("kind", report);
-    let metadata = fields.need("metadata", report);
-    let name = metadata
-        .and_then(|node| Fields::open(node, "`metadata`", &METADATA, report))
-        .and_then(|fields| fields.need("name", report));
-    let spec = fields.need("spec", report);
-    let Some(kind) = kind else { return };
-    match kind.text(report) {
-        None => {}
-        Some("Stream") => declare_stream(name, spec, declared, report),
-        Some("Route") => declare_route(name, spec, declared, report),
-        Some(other) => {
-            let hint = suggest::hint(other, "kinds", KINDS);
-            report.add(kind.at, format!("unknown kind `{other}`"), hint);
-        }
-    }
-}
-
-fn declare_stream(
-    name_node: Option<&Node>,
-    spec: Option<&Node>,
-    declared: &mut Declared,
-    report: &mut Report,
-) {
-    let name = name_node.and_then(|node| node.parsed::<StreamName>(report));
-    let draft = spec.and_then(|spec| stream::read(name.clone(), spec, report));
-    let (Some(name), Some(node)) = (name, name_node) else { return };
-    if let Some(before) = declared.names.get(&name) {
-        let message =
-            format!("stream `{name}` is declared twice, first at {}", report.describe(*before));
-        report.add(node.at, message, "rename or remove one");
-        return;
-    }
-    declared.names.insert(name.clone(), node.at);
-    let Some(draft) = draft else { return };
-    if let Some(other) = declared.streams.values().find(|s| s.topic == draft.schema.topic) {
-        let message = format!("topic `{}` already belongs to stream `{}`", other.topic, other.name);
-        report.add(draft.topic_at, message, "give each stream its own topic");
-    }
-    declared.streams.insert(name, Arc::new(draft.schema));
-}
-
-fn declare_route(
-    name_node: Option<&Node>,
-    spec: Option<&Node>,
-    declared: &mut Declared,
-    report: &mut Report,
-) {
-    let name = name_node.and_then(|node| node.parsed::<RouteName>(report));
-    if let (Some(name), Some(node)) = (&name, name_node) {
-        match declared.route_names.get(name) {
-            Some(before) => {
-                let place = report.describe(*before);
-                let message = format!("route `{name}` is declared twice, first at {place}");
-                report.add(node.at, message, "rename or remove one");
-            }
-            None => {
-                declared.route_names.insert(name.clone(), node.at);
-            }
-        }
-    }
-    declared.routes.extend(spec.and_then(|spec| route::read(name, spec, report)));
 }

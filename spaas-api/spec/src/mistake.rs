@@ -18,6 +18,11 @@ pub struct Mistake {
     pub hint: Option<String>,
     /// The line it is in.
     pub snippet: Option<String>,
+    /// Number of the document within its file, from 0, empty ones not counted.
+    pub document: usize,
+    /// JSON pointer to the field within the document: `/spec/columns/2/type`; `None` for what
+    /// belongs to no field, such as a mistake in the syntax.
+    pub pointer: Option<String>,
 }
 
 impl fmt::Display for Mistake {
@@ -50,6 +55,24 @@ pub(crate) struct Spot {
     pub(crate) line: usize,
     /// From 1, in characters.
     pub(crate) column: usize,
+    /// The field it belongs to.
+    pub(crate) field: FieldId,
+}
+
+/// A field of a file: an index into its [`Field`]s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FieldId(Option<usize>);
+
+impl FieldId {
+    /// No field.
+    pub(crate) const NONE: Self = Self(None);
+}
+
+/// One step of the way from a document to a field.
+#[derive(Debug)]
+struct Field {
+    /// The number of the document, or the field this one is in and its name there.
+    way: Result<(FieldId, String), usize>,
 }
 
 /// A file as it was read.
@@ -57,7 +80,37 @@ pub(crate) struct Spot {
 pub(crate) struct Source {
     path: PathBuf,
     pub(crate) lines: Vec<Vec<char>>,
+    fields: Vec<Field>,
 }
+
+impl Source {
+    fn add(&mut self, field: Field) -> FieldId {
+        self.fields.push(field);
+        FieldId(Some(self.fields.len() - 1))
+    }
+
+    /// The field's document and the JSON pointer to it.
+    fn pointer(&self, field: FieldId) -> (usize, Option<String>) {
+        let mut names = Vec::new();
+        let mut at = field;
+        while let Some(index) = at.0 {
+            match &self.fields[index].way {
+                Ok((parent, name)) => {
+                    names.push(name.replace('~', "~0").replace('/', "~1"));
+                    at = *parent;
+                }
+                Err(document) => {
+                    let steps = names.iter().rev().map(|name| format!("/{name}"));
+                    return (*document, Some(steps.collect()));
+                }
+            }
+        }
+        (0, None)
+    }
+}
+
+/// Mistakes that are listed; hostile text could have as many as it has characters.
+const MAX_MISTAKES: usize = 500;
 
 /// Files read and mistakes found.
 #[derive(Debug, Default)]
@@ -72,7 +125,7 @@ impl Report {
         // The line breaks of YAML: "\r\n" is one, a lone "\r" is one too.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let lines = text.split('\n').map(|line| line.chars().collect()).collect();
-        self.sources.push(Source { path: path.to_owned(), lines });
+        self.sources.push(Source { path: path.to_owned(), lines, fields: Vec::new() });
         self.sources.len() - 1
     }
 
@@ -80,12 +133,37 @@ impl Report {
         &self.sources[file]
     }
 
+    /// Document `number` of the file.
+    pub(crate) fn document(&mut self, file: usize, number: usize) -> FieldId {
+        self.sources[file].add(Field { way: Err(number) })
+    }
+
+    /// The field `name` within `parent`.
+    pub(crate) fn field(&mut self, file: usize, parent: FieldId, name: &str) -> FieldId {
+        self.sources[file].add(Field { way: Ok((parent, name.to_owned())) })
+    }
+
+    /// The beginning of a file that was not read.
+    pub(crate) fn top(&mut self, path: &Path) -> Spot {
+        let file = self.add_source(path, "");
+        Spot { file, line: 1, column: 1, field: FieldId::NONE }
+    }
+
+    /// Whether nothing has been found wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mistakes.is_empty()
+    }
+
     /// Adds a mistake, moved into the file should the place lie outside.
     pub(crate) fn add(&mut self, at: Spot, message: impl Into<String>, hint: impl Into<Hint>) {
         const SNIPPET_CHARS: usize = 160;
+        if self.mistakes.len() >= MAX_MISTAKES {
+            return;
+        }
         let source = &self.sources[at.file];
         let line = at.line.clamp(1, source.lines.len());
         let text = &source.lines[line - 1];
+        let (document, pointer) = source.pointer(at.field);
         let snippet: String = text.iter().take(SNIPPET_CHARS).collect();
         self.mistakes.push(Mistake {
             file: source.path.clone(),
@@ -94,7 +172,23 @@ impl Report {
             message: message.into(),
             hint: hint.into().0,
             snippet: (!snippet.trim().is_empty()).then_some(snippet),
+            document,
+            pointer,
         });
+    }
+
+    /// Adds a mistake whose line may hold a secret, and is not shown.
+    pub(crate) fn add_unseen(
+        &mut self,
+        at: Spot,
+        message: impl Into<String>,
+        hint: impl Into<Hint>,
+    ) {
+        let before = self.mistakes.len();
+        self.add(at, message, hint);
+        for mistake in &mut self.mistakes[before..] {
+            mistake.snippet = None;
+        }
     }
 
     /// The mistakes in the order of files and lines; empty when all is well.

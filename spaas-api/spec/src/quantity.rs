@@ -1,13 +1,14 @@
-//! Durations (`500ms`, `10s`, `5m`, `2h`) and sizes (`64KiB`, `128MiB`).
+//! Durations (`500ms`, `10s`, `5m`, `2h`, `7d`) and sizes (`64KiB`, `128MiB`).
 
 use std::time::Duration;
 
-/// Reads a whole number with one of the units `ms`, `s`, `m`, `h`.
+/// Reads a whole number with one of the units `ms`, `s`, `m`, `h`, `d`.
 ///
 /// # Errors
 /// Says what to write instead.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
+    const UNITS: [(&str, u64); 5] =
+        [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     scaled(text, &UNITS)
         .map(Duration::from_millis)
         .ok_or_else(|| "write a number and a unit: `500ms`, `10s`, `5m`, `2h`".to_owned())
@@ -39,6 +40,7 @@ mod tests {
     fn units_scale_and_anything_else_is_refused() {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(parse_duration("7d"), Ok(Duration::from_hours(168)));
         assert_eq!(parse_size("64MiB"), Ok(64 << 20));
         assert_eq!(parse_size("0B"), Ok(0));
         for bad in [
@@ -48,7 +50,7 @@ mod tests {
             "5 s",
             "-5s",
             "1.5s",
-            "5d",
+            "5w",
             "99999999999999999999s",
             "18446744073709551615h",
         ] {

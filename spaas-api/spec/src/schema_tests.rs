@@ -1,62 +1,20 @@
 //! The published JSON Schema and the reader agree.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use arrow::datatypes::SchemaRef;
-use saphyr_parser::ScalarStyle;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use crate::yaml::{Node, Value, documents};
-use crate::{Mistake, json_schema, load_text};
-use crate::{SqlCheck, SqlFault, fields::Fields, load, mistake::Report, route, stream, target};
-
-/// Takes any SQL.
-struct AnySql;
-
-impl SqlCheck for AnySql {
-    fn check_route(
-        &self,
-        stream: &millrace_events::StreamSchema,
-        _filter: Option<&str>,
-        _select: Option<&str>,
-    ) -> Result<SchemaRef, SqlFault> {
-        Ok(stream.arrow())
-    }
-}
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/manifests").join(name)
-}
-
-fn mistakes_of(text: &str) -> Vec<Mistake> {
-    load_text(Path::new("m.yaml"), text, &AnySql).err().unwrap_or_default()
-}
-
-fn json_of(node: &Node) -> Json {
-    match &node.value {
-        Value::List(items) => items.iter().map(json_of).collect(),
-        Value::Map(pairs) => {
-            let pairs = pairs.iter().map(|(k, v)| match &k.value {
-                Value::Scalar(name, _) => (name.clone(), json_of(v)),
-                _ => ("?".to_owned(), Json::Null),
-            });
-            Json::Object(pairs.collect::<Map<_, _>>())
-        }
-        Value::Scalar(..) if node.is_null() => Json::Null,
-        Value::Scalar(text, ScalarStyle::Plain) => match (text.as_str(), text.parse::<i64>()) {
-            ("true", _) => json!(true),
-            ("false", _) => json!(false),
-            (_, Ok(number)) => json!(number),
-            _ => json!(text),
-        },
-        Value::Scalar(text, _) => json!(text),
-    }
-}
+use crate::canonical::json_of;
+use crate::json_schema;
+use crate::testing::{folder, mistakes_of};
+use crate::yaml::documents;
+use crate::{connection, job_reader, metadata};
+use crate::{declare, fields::Fields, mistake::Report, route, stream, target};
 
 fn yaml_documents(text: &str) -> Vec<Json> {
     let mut report = Report::default();
     let file = report.add_source(Path::new("m.yaml"), text);
-    documents(file, text, &mut report).iter().map(json_of).collect()
+    documents(file, text, &mut report).iter().map(|root| json_of(&root.node)).collect()
 }
 
 #[test]
@@ -79,7 +37,7 @@ fn bad_manifests_do_not_fit_and_are_refused_by_the_reader_too() {
         |to: &str| format!("kind: Route\nmetadata: {{ name: r }}\nspec: {{ from: s, to: {to} }}\n");
     let column = "{ name: a, type: string }";
     for text in [
-        "kind: Job\nmetadata: { name: a }\nspec: {}\n".to_owned(),
+        "kind: Jobb\nmetadata: { name: a }\nspec: {}\n".to_owned(),
         "kind: Stream\nmetadata: { name: A }\nspec: { format: json, columns: [] }\n".to_owned(),
         stream("{ format: avro, columns: [{ name: a, type: string }] }"),
         stream("{ format: json, columns: [{ name: a, type: text }] }"),
@@ -118,9 +76,9 @@ fn the_schema_and_the_reader_know_the_same_fields() {
         names.sort_unstable();
         names
     };
-    assert_eq!(known("StreamDocument"), sorted(&load::DOCUMENT));
-    assert_eq!(known("RouteDocument"), sorted(&load::DOCUMENT));
-    assert_eq!(known("Metadata"), sorted(&load::METADATA));
+    assert_eq!(known("StreamDocument"), sorted(&declare::DOCUMENT));
+    assert_eq!(known("RouteDocument"), sorted(&declare::DOCUMENT));
+    assert_eq!(known("Metadata"), sorted(&metadata::METADATA));
     assert_eq!(known("Stream"), sorted(&stream::SPEC));
     assert_eq!(known("EventTime"), sorted(&stream::EVENT_TIME));
     assert_eq!(known("Column"), sorted(&stream::COLUMN));
@@ -128,6 +86,21 @@ fn the_schema_and_the_reader_know_the_same_fields() {
     assert_eq!(known("Roll"), sorted(&route::ROLL));
     assert_eq!(known("Kafka"), sorted(&target::KAFKA));
     assert_eq!(known("Http"), sorted(&target::HTTP));
+    assert_eq!(known("NamespaceDocument"), sorted(&declare::DOCUMENT));
+    assert_eq!(known("ConnectionDocument"), sorted(&declare::DOCUMENT));
+    assert_eq!(known("JobDocument"), sorted(&declare::DOCUMENT));
+    assert_eq!(known("Namespace"), sorted(&metadata::NAMESPACE));
+    assert_eq!(known("KafkaCluster"), sorted(&connection::KAFKA));
+    assert_eq!(known("HttpHeaders"), sorted(&connection::HTTP));
+    let mut connections = ["KafkaConnection", "HttpConnection"].map(known).concat();
+    connections.sort_unstable();
+    connections.dedup();
+    assert_eq!(connections, sorted(&connection::SPEC));
+    assert_eq!(known("Job"), sorted(&job_reader::SPEC));
+    assert_eq!(known("Checkpoint"), sorted(&job_reader::CHECKPOINT));
+    let mut sinks = ["TableSink", "FeedSink"].map(known).concat();
+    sinks.sort_unstable();
+    assert_eq!(sinks, sorted(&job_reader::SINK));
     let targets = ["TableTarget", "KafkaTarget", "HttpTarget"].map(known).concat();
     assert_eq!(sorted(&target::TO).len(), targets.len());
     assert!(target::TO.iter().all(|name| targets.contains(name)));
@@ -149,7 +122,8 @@ fn an_opened_mapping_reports_what_it_does_not_know() {
     let text = "a: 1\nb: 2\na: 3\n";
     let file = report.add_source(Path::new("m.yaml"), text);
     let docs = documents(file, text, &mut report);
-    let fields = Fields::open(&docs[0], "the test", &["a", "c"], &mut report).expect("a mapping");
+    let fields =
+        Fields::open(&docs[0].node, "the test", &["a", "c"], &mut report).expect("a mapping");
     assert!(fields.get("a").is_some() && fields.get("b").is_none());
     assert!(fields.need("c", &mut report).is_none());
     let lines: Vec<_> = report.into_mistakes().iter().map(ToString::to_string).collect();

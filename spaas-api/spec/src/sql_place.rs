@@ -41,7 +41,7 @@ pub(crate) fn locate(node: &Node, line: usize, column: usize, report: &Report) -
             at_column += 1;
         }
     }
-    Spot { file: node.at.file, line: cursor.line + 1, column: cursor.column + 1 }
+    Spot { line: cursor.line + 1, column: cursor.column + 1, ..node.at }
 }
 
 struct Cursor<'a> {

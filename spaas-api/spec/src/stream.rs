@@ -5,12 +5,22 @@ use std::time::Duration;
 use millrace_events::{Column, ColumnType, EventTime, StreamName, StreamSchema};
 
 use super::fields::Fields;
+use super::metadata;
 use super::mistake::{NO_HINT, Report, Reported, Spot};
 use super::yaml::Node;
-use crate::suggest;
+use crate::{DocumentKind, StreamExtras, qualified, suggest};
 
-pub(crate) const SPEC: [&str; 7] =
-    ["format", "topic", "key", "id", "event_time", "partitions", "columns"];
+pub(crate) const SPEC: [&str; 9] = [
+    "format",
+    "topic",
+    "key",
+    "id",
+    "event_time",
+    "partitions",
+    "columns",
+    "connection",
+    "retention",
+];
 pub(crate) const EVENT_TIME: [&str; 3] = ["column", "delay", "idle"];
 pub(crate) const COLUMN: [&str; 3] = ["name", "type", "required"];
 
@@ -32,7 +42,8 @@ pub(crate) const TYPES: [(&str, ColumnType); 11] = [
 /// Columns every route can use beside the stream's own; a stream cannot have them itself.
 pub(crate) const RESERVED: [&str; 4] = ["_topic", "_partition", "_offset", "_timestamp"];
 
-const MAX_PARTITIONS: i32 = 10_000;
+pub(crate) const MAX_PARTITIONS: i32 = 10_000;
+const MIN_RETENTION: Duration = Duration::from_mins(1);
 const DEFAULT_DELAY: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE: Duration = Duration::from_secs(30);
 
@@ -41,10 +52,13 @@ const DEFAULT_IDLE: Duration = Duration::from_secs(30);
 pub(crate) struct StreamDraft {
     pub(crate) schema: StreamSchema,
     pub(crate) topic_at: Spot,
+    pub(crate) extras: StreamExtras,
+    pub(crate) connection_at: Option<Spot>,
 }
 
-/// Reads the `spec` of stream `name`.
+/// Reads the `spec` of stream `name` in `namespace`.
 pub(crate) fn read(
+    namespace: &str,
     name: Option<StreamName>,
     spec: &Node,
     report: &mut Report,
@@ -56,7 +70,7 @@ pub(crate) fn read(
     {
         report.add(format.at, format!("unsupported format `{text}`"), "formats: json");
     }
-    let topic = read_topic(name.as_ref(), &fields, report);
+    let topic = read_topic(namespace, name.as_ref(), &fields, report);
     let partitions = match fields.get("partitions") {
         None => Some(1),
         Some(node) => node.integer(1..=MAX_PARTITIONS, report),
@@ -69,6 +83,11 @@ pub(crate) fn read(
         None => Some(None),
         Some(node) => read_event_time(node, known, report).map(Some),
     };
+    let connection = match fields.get("connection") {
+        None => Some(None),
+        Some(node) => metadata::name(DocumentKind::Connection, node, report).map(Some),
+    };
+    let retention = read_retention(&fields, report);
     let columns = columns?.into_iter().map(ColumnDraft::finish).collect::<Option<Vec<_>>>()?;
     Some(StreamDraft {
         schema: StreamSchema {
@@ -81,16 +100,33 @@ pub(crate) fn read(
             columns,
         },
         topic_at: fields.get("topic").map_or(fields.at(), |node| node.at),
+        extras: StreamExtras { connection: connection?, retention: retention.ok()? },
+        connection_at: fields.get("connection").map(|node| node.at),
     })
 }
 
+fn read_retention(fields: &Fields<'_>, report: &mut Report) -> Result<Option<Duration>, Reported> {
+    let Some(node) = fields.get("retention") else { return Ok(None) };
+    let retention = node.duration(report).ok_or(Reported)?;
+    if retention < MIN_RETENTION {
+        report.add(
+            node.at,
+            "events would be gone before they are read",
+            "keep them for 1m or more",
+        );
+        return Err(Reported);
+    }
+    Ok(Some(retention))
+}
+
 fn read_topic(
+    namespace: &str,
     name: Option<&StreamName>,
     fields: &Fields<'_>,
     report: &mut Report,
 ) -> Option<String> {
     match fields.get("topic") {
-        None => name.map(ToString::to_string),
+        None => name.map(|name| qualified(namespace, name.as_str())),
         Some(node) => topic_name(node, report),
     }
 }

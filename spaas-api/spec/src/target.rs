@@ -4,23 +4,25 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use millrace_events::TableName;
+use millrace_events::{RouteName, TableName};
 
 use super::fields::Fields;
+use super::metadata;
 use super::mistake::{Report, Spot};
 use super::stream::topic_name;
 use super::yaml::Node;
+use crate::DocumentKind;
 
 pub(crate) const TO: [&str; 4] = ["table", "partition_by", "kafka", "http"];
 pub(crate) const KAFKA: [&str; 2] = ["topic", "key"];
-pub(crate) const HTTP: [&str; 2] = ["url", "allow_private"];
+pub(crate) const HTTP: [&str; 3] = ["url", "allow_private", "connection"];
 
 /// A destination as read, with the places of what is checked against the route's columns.
 #[derive(Debug)]
 pub(crate) enum TargetDraft {
     Table { table: TableName, table_at: Spot, partition_by: Vec<(String, Spot)> },
     Kafka { topic: String, topic_at: Spot, key: Option<(String, Spot)> },
-    Http { url: Url, allow_private: bool },
+    Http { url: Url, allow_private: bool, connection: Option<(RouteName, Spot)> },
 }
 
 /// Reads `to`.
@@ -52,7 +54,7 @@ pub(crate) fn read(node: &Node, report: &mut Report) -> Option<TargetDraft> {
 
 fn read_table(fields: &Fields<'_>, report: &mut Report) -> Option<TargetDraft> {
     let node = fields.need("table", report)?;
-    let table = node.parsed::<TableName>(report);
+    let table = table_name(node, report);
     let mut partition_by: Vec<(String, Spot)> = Vec::new();
     for item in fields.get("partition_by").and_then(|n| n.list(report)).unwrap_or_default() {
         let Some(column) = item.text(report) else { continue };
@@ -62,7 +64,12 @@ fn read_table(fields: &Fields<'_>, report: &mut Report) -> Option<TargetDraft> {
             partition_by.push((column.to_owned(), item.at));
         }
     }
-    let table = table?;
+    Some(TargetDraft::Table { table: table?, table_at: node.at, partition_by })
+}
+
+/// A table that is not one of the platform's own.
+pub(crate) fn table_name(node: &Node, report: &mut Report) -> Option<TableName> {
+    let table = node.parsed::<TableName>(report)?;
     if BUILT_IN.contains(&table.as_str()) {
         let message = format!("`{table}` is a table Millrace writes itself");
         report.add(node.at, message, "choose another name");
@@ -72,10 +79,10 @@ fn read_table(fields: &Fields<'_>, report: &mut Report) -> Option<TargetDraft> {
         report.add(node.at, "the schema `information_schema` is reserved", "choose another name");
         return None;
     }
-    Some(TargetDraft::Table { table, table_at: node.at, partition_by })
+    Some(table)
 }
 
-/// Tables of the platform, which no route may write.
+/// Tables of the platform, which nobody else may write.
 const BUILT_IN: [&str; 4] = ["audit", "dead_letters", "public.audit", "public.dead_letters"];
 
 fn read_kafka(node: &Node, report: &mut Report) -> Option<TargetDraft> {
@@ -95,6 +102,17 @@ fn read_http(node: &Node, report: &mut Report) -> Option<TargetDraft> {
         None => Some(false),
         Some(node) => node.boolean(report),
     };
+    let connection = match fields.get("connection") {
+        None => Some(None),
+        Some(node) => {
+            metadata::name(DocumentKind::Connection, node, report).map(|c| Some((c, node.at)))
+        }
+    };
+    let url = read_url(&fields, allow_private, report);
+    Some(TargetDraft::Http { url: url?, allow_private: allow_private?, connection: connection? })
+}
+
+fn read_url(fields: &Fields<'_>, allow_private: Option<bool>, report: &mut Report) -> Option<Url> {
     let node = fields.need("url", report)?;
     let text = node.text(report)?;
     let url = match Url::parse(text) {
@@ -119,7 +137,7 @@ fn read_http(node: &Node, report: &mut Report) -> Option<TargetDraft> {
         report.add(node.at, "the address is private", hint);
         return None;
     }
-    Some(TargetDraft::Http { url, allow_private: allow_private? })
+    Some(url)
 }
 
 /// Whether the URL itself names this machine or a private network. Names are checked again when

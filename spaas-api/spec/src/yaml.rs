@@ -2,7 +2,7 @@
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::mistake::{NO_HINT, Report, Spot};
+use super::mistake::{FieldId, NO_HINT, Report, Spot};
 
 /// Deeper nesting than any manifest needs; keeps hostile text from building deep trees.
 const MAX_DEPTH: usize = 32;
@@ -38,39 +38,85 @@ enum Open {
     Map(Spot, Vec<(Node, Node)>, Option<Node>),
 }
 
-/// The documents of one file. After a syntax error, those before it.
-pub(crate) fn documents(file: usize, text: &str, report: &mut Report) -> Vec<Node> {
-    let spot = |mark: &Marker| Spot { file, line: mark.line(), column: mark.col() + 1 };
+/// A document and the lines it takes up, from 1.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) node: Node,
+    /// Its first line: the one behind `---`.
+    pub(crate) first: usize,
+    /// The line behind its last: that of the next `---`, or the end of the file.
+    pub(crate) end: usize,
+    /// Whether it is an item of a list.
+    pub(crate) listed: bool,
+}
+
+/// The documents of one file without the empty ones. After a syntax error, those before it.
+///
+/// A list in brackets with which the text begins, as in JSON, is a list of documents.
+pub(crate) fn documents(file: usize, text: &str, report: &mut Report) -> Vec<Root> {
+    let mut reader = Reader { file, list: text.trim_start().starts_with('['), ..Reader::default() };
     let mut parser = Parser::new_from_str(text);
-    let mut docs = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
     while let Some(event) = parser.next_event() {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                report.add(spot(error.marker()), format!("not YAML: {}", error.info()), NO_HINT);
-                return docs;
+                let at = spot(file, error.marker());
+                report.add(at, format!("not YAML: {}", error.info()), NO_HINT);
+                break;
             }
         };
-        let at = spot(&span.start);
-        if open.len() > MAX_DEPTH {
+        let at = spot(file, &span.start);
+        if reader.open.len() > MAX_DEPTH {
             report.add(at, format!("nested deeper than {MAX_DEPTH} levels"), NO_HINT);
-            return docs;
+            break;
         }
-        let tagged = match &event {
-            Event::Scalar(.., tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) => {
-                tag.as_ref()
-            }
-            _ => None,
+        match &event {
+            Event::DocumentStart(explicit) => reader.start(*explicit, at.line),
+            _ => reader.take(event, at, report),
+        }
+    }
+    reader.end(report.source(file).lines.len() + 1);
+    reader.docs
+}
+
+fn spot(file: usize, mark: &Marker) -> Spot {
+    Spot { file, line: mark.line(), column: mark.col() + 1, field: FieldId::NONE }
+}
+
+/// What has been read of a file.
+#[derive(Default)]
+struct Reader {
+    file: usize,
+    /// Whether a list at the root is one of documents.
+    list: bool,
+    open: Vec<Open>,
+    docs: Vec<Root>,
+    /// First line of the document being read.
+    first: usize,
+    /// Documents whose end is not known yet: those from here on.
+    unfinished: usize,
+}
+
+impl Reader {
+    fn start(&mut self, explicit: bool, line: usize) {
+        self.first = match (explicit, self.docs.is_empty()) {
+            (true, _) => line + 1,
+            (false, true) => 1,
+            (false, false) => line,
         };
-        if let Some(tag) = tagged {
-            let tag = if tag.is_yaml_core_schema() {
-                format!("!!{}", tag.suffix)
-            } else {
-                tag.to_string()
-            };
-            report.add(at, format!("the tag `{tag}` has no meaning here"), "leave it out");
+        self.end(line);
+    }
+
+    fn end(&mut self, line: usize) {
+        for doc in &mut self.docs[self.unfinished..] {
+            doc.end = line;
         }
+        self.unfinished = self.docs.len();
+    }
+
+    fn take(&mut self, event: Event<'_>, at: Spot, report: &mut Report) {
+        let at = Spot { field: self.field(&event, report), ..at };
+        refuse_tag(&event, at, report);
         let done = match event {
             Event::Scalar(text, style, ..) => {
                 Some(Node { at, value: Value::Scalar(text.into_owned(), style) })
@@ -80,37 +126,77 @@ pub(crate) fn documents(file: usize, text: &str, report: &mut Report) -> Vec<Nod
                 Some(Node { at, value: Value::Scalar(String::new(), ScalarStyle::Plain) })
             }
             Event::SequenceStart(..) => {
-                open.push(Open::List(at, Vec::new()));
+                self.open.push(Open::List(at, Vec::new()));
                 None
             }
             Event::MappingStart(..) => {
-                open.push(Open::Map(at, Vec::new(), None));
+                self.open.push(Open::Map(at, Vec::new(), None));
                 None
             }
-            Event::SequenceEnd | Event::MappingEnd => open.pop().map(close),
+            Event::SequenceEnd | Event::MappingEnd => self.open.pop().map(close),
             _ => None,
         };
         if let Some(node) = done {
-            attach(node, &mut open, &mut docs);
+            self.attach(node);
         }
     }
-    docs
+
+    /// The field that a value which starts here belongs to. A key belongs to the field it names.
+    fn field(&self, event: &Event<'_>, report: &mut Report) -> FieldId {
+        let name = match event {
+            Event::Scalar(name, ..) => name.as_ref(),
+            Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_) => "",
+            _ => return FieldId::NONE,
+        };
+        match self.open.last() {
+            None => report.document(self.file, self.docs.len()),
+            Some(Open::List(_, items)) if self.list && self.open.len() == 1 => {
+                report.document(self.file, items.len())
+            }
+            Some(Open::List(at, items)) => {
+                report.field(self.file, at.field, &items.len().to_string())
+            }
+            Some(Open::Map(_, _, Some(key))) => key.at.field,
+            Some(Open::Map(at, _, None)) => report.field(self.file, at.field, name),
+        }
+    }
+
+    fn attach(&mut self, node: Node) {
+        match self.open.last_mut() {
+            None => self.add_document(node),
+            Some(Open::List(_, items)) => items.push(node),
+            Some(Open::Map(_, entries, key)) => match key.take() {
+                None => *key = Some(node),
+                Some(key) => entries.push((key, node)),
+            },
+        }
+    }
+
+    fn add_document(&mut self, node: Node) {
+        let (listed, nodes) = match node.value {
+            Value::List(items) if self.list => (true, items),
+            value => (false, vec![Node { value, ..node }]),
+        };
+        let first = self.first;
+        let nodes = nodes.into_iter().filter(|node| !node.is_null());
+        self.docs.extend(nodes.map(|node| Root { node, first, end: first, listed }));
+    }
+}
+
+fn refuse_tag(event: &Event<'_>, at: Spot, report: &mut Report) {
+    let (Event::Scalar(.., Some(tag))
+    | Event::SequenceStart(_, Some(tag))
+    | Event::MappingStart(_, Some(tag))) = event
+    else {
+        return;
+    };
+    let tag = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
+    report.add(at, format!("the tag `{tag}` has no meaning here"), "leave it out");
 }
 
 fn close(open: Open) -> Node {
     match open {
         Open::List(at, items) => Node { at, value: Value::List(items) },
         Open::Map(at, entries, _) => Node { at, value: Value::Map(entries) },
-    }
-}
-
-fn attach(node: Node, open: &mut [Open], docs: &mut Vec<Node>) {
-    match open.last_mut() {
-        None => docs.push(node),
-        Some(Open::List(_, items)) => items.push(node),
-        Some(Open::Map(_, entries, key)) => match key.take() {
-            None => *key = Some(node),
-            Some(key) => entries.push((key, node)),
-        },
     }
 }
