@@ -68,8 +68,8 @@ pub fn to_json(value: &Json) -> String {
     text
 }
 
-/// Canonical YAML text: block style, texts of several lines as blocks, keys sorted. Reading it gives
-/// the same value again.
+/// Canonical YAML text: block style, texts of several lines as blocks, keys sorted. Reading it
+/// gives the same value again.
 pub fn to_yaml(value: &Json) -> String {
     let mut out = String::new();
     match canonical(value) {

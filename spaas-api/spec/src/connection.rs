@@ -117,8 +117,10 @@ fn read_secrets(
     let mut secrets = BTreeMap::new();
     for (name, at, value) in node.entries("`secrets`", report).unwrap_or_default() {
         let open = match kind {
-            Some(ConnectionKind::Kafka { properties: open, .. })
-            | Some(ConnectionKind::Http { headers: open }) => Some(open),
+            Some(
+                ConnectionKind::Kafka { properties: open, .. }
+                | ConnectionKind::Http { headers: open },
+            ) => Some(open),
             None => None,
         };
         if open.is_some_and(|open| open.keys().any(|k| k.eq_ignore_ascii_case(name))) {
@@ -185,7 +187,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
         return false;
     }
     name.starts_with("sasl.")
-        || (name.starts_with("ssl.key") && name.ends_with(".pem"))
+        || (name.starts_with("ssl.key") && name.rsplit('.').next() == Some("pem"))
         || PARTS.iter().any(|part| name.contains(part))
 }
 

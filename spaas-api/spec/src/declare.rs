@@ -172,7 +172,12 @@ fn declare_stream(
         return;
     }
     let Some(draft) = draft else { return };
-    if let Some(other) = declared.streams.values().find(|s| s.topic == draft.schema.topic) {
+    let same = |other: &&Arc<StreamSchema>| {
+        let extras = declared.stream_extras.get(&other.name);
+        other.topic == draft.schema.topic
+            && extras.and_then(|e| e.connection.as_ref()) == draft.extras.connection.as_ref()
+    };
+    if let Some(other) = declared.streams.values().find(same) {
         let message = format!("topic `{}` already belongs to stream `{}`", other.topic, other.name);
         report.add(draft.topic_at, message, "give each stream its own topic");
     }

@@ -11,7 +11,7 @@ use super::declare::{Parts, parts};
 use super::fields::Fields;
 use super::load::{add_text, too_big};
 use super::metadata::{self, refuse_qualified};
-use super::mistake::{NO_HINT, Report};
+use super::mistake::{NO_HINT, Report, Spot};
 use super::yaml::{self, Node, Root, Value};
 use super::{Mistake, json, sql_place};
 
@@ -67,7 +67,7 @@ pub struct Document {
     /// Its spec, canonical: keys sorted, as written, no defaults added, fields without a value left
     /// out. An empty mapping if there is none.
     pub spec: Json,
-    /// Its own source text.
+    /// Its own source text. JSON may have tabs and pairs of surrogates rewritten.
     pub text: String,
     /// Line of the file, from 1, with which `text` begins.
     pub line: usize,
@@ -149,9 +149,9 @@ pub fn documents(path: &Path, text: &str) -> Result<Vec<Document>, Vec<Mistake>>
         report.add(at, why, NO_HINT);
     } else {
         let (file, yaml_text) = add_text(path, text, &mut report);
-        let lines = Lines::of(text);
+        let mut cursor = Cursor::new(&yaml_text);
         for root in yaml::documents(file, &yaml_text, &mut report) {
-            documents.extend(read(&root, &lines, &mut report));
+            documents.extend(read(&root, &mut cursor, &mut report));
         }
     }
     if documents.is_empty() && report.is_empty() {
@@ -162,7 +162,7 @@ pub fn documents(path: &Path, text: &str) -> Result<Vec<Document>, Vec<Mistake>>
     if mistakes.is_empty() { Ok(documents) } else { Err(mistakes) }
 }
 
-fn read(root: &Root, lines: &Lines<'_>, report: &mut Report) -> Option<Document> {
+fn read(root: &Root, cursor: &mut Cursor<'_>, report: &mut Report) -> Option<Document> {
     let Parts { kind, metadata, spec } = parts(&root.node, true, report)?;
     if let Some(spec) = spec {
         check_form(spec, report);
@@ -174,7 +174,7 @@ fn read(root: &Root, lines: &Lines<'_>, report: &mut Report) -> Option<Document>
     }
     let metadata = metadata?;
     let name = metadata::name(kind?, metadata.name?, report)?.to_string();
-    let (text, line, column) = lines.source(root);
+    let (text, line, column) = cursor.source(root);
     Some(Document {
         kind: kind?,
         namespace: metadata.namespace,
@@ -209,33 +209,44 @@ fn refuse_qualified_references(spec: &Node, report: &mut Report) {
     }
 }
 
-/// The lines of a text with their ends.
-struct Lines<'a>(Vec<&'a str>);
+/// A text read once from front to end.
+struct Cursor<'a> {
+    rest: &'a str,
+    line: usize,
+    column: usize,
+}
 
-impl<'a> Lines<'a> {
-    fn of(text: &'a str) -> Self {
-        let mut lines = Vec::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['\n', '\r']) {
-            let end = if rest[at..].starts_with("\r\n") { at + 2 } else { at + 1 };
-            lines.push(&rest[..end]);
-            rest = &rest[end..];
+impl<'a> Cursor<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: text, line: 1, column: 1 }
+    }
+
+    /// Goes on to a place; returns what was passed over.
+    fn pass_to(&mut self, line: usize, column: usize) -> &'a str {
+        let mut passed = 0;
+        let mut chars = self.rest.chars().peekable();
+        while (self.line, self.column) < (line, column) {
+            let Some(c) = chars.next() else { break };
+            passed += c.len_utf8();
+            if c == '\n' || (c == '\r' && chars.peek() != Some(&'\n')) {
+                (self.line, self.column) = (self.line + 1, 1);
+            } else {
+                self.column += 1;
+            }
         }
-        lines.push(rest);
-        Self(lines)
+        let (before, rest) = self.rest.split_at(passed);
+        self.rest = rest;
+        before
     }
 
     /// The source of a document, and the line and column with which it begins.
-    fn source(&self, root: &Root) -> (String, usize, usize) {
-        let last = self.0.len();
+    fn source(&mut self, root: &Root) -> (String, usize, usize) {
         if root.listed {
-            let (line, column) = (root.node.at.line, root.node.at.column);
-            let all = self.0[(line - 1).min(last)..].concat();
-            let from: String = all.chars().skip(column - 1).collect();
-            return (json::first_value(&from).to_owned(), line, column);
+            let Spot { line, column, .. } = root.node.at;
+            self.pass_to(line, column);
+            return (json::first_value(self.rest).to_owned(), line, column);
         }
-        let first = (root.first - 1).min(last);
-        let end = root.end.saturating_sub(1).clamp(first, last);
-        (self.0[first..end].concat(), root.first, 1)
+        self.pass_to(root.first, 1);
+        (self.pass_to(root.end, 1).to_owned(), root.first, 1)
     }
 }

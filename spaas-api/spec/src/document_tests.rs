@@ -81,14 +81,13 @@ fn what_is_canonical_reads_the_same_again() {
             }
         }
     }
-    for text in [crate::kinds_tests::GOOD] {
-        let all = read(text);
-        let json: Vec<_> = all.iter().map(Document::to_json).collect();
-        let yaml: Vec<_> = all.iter().map(Document::to_yaml).collect();
-        let texts = |t: &[String]| loaded(&t.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(texts(&json), texts(&yaml));
-        assert_eq!(texts(&json), loaded(&[text]));
-    }
+    let text = crate::kinds_tests::GOOD;
+    let all = read(text);
+    let json: Vec<_> = all.iter().map(Document::to_json).collect();
+    let yaml: Vec<_> = all.iter().map(Document::to_yaml).collect();
+    let texts = |t: &[String]| loaded(&t.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(texts(&json), texts(&yaml));
+    assert_eq!(texts(&json), loaded(&[text]));
 }
 
 #[test]
@@ -137,6 +136,33 @@ fn hostile_text_is_refused_at_little_cost() {
     let mistakes = refused(&big);
     assert!(mistakes[0].message.contains("too big"), "{}", mistakes[0]);
     assert!(load_text(Path::new("m"), &big, &AnySql).is_err());
+}
+
+#[test]
+fn many_of_anything_take_no_time_that_grows_with_their_square() {
+    let many = |n: usize, one: &dyn Fn(usize) -> String| (0..n).map(one).collect::<String>();
+    let doc = |spec: &str| format!("kind: Job\nmetadata: {{ name: a }}\nspec: {{ {spec} }}\n");
+    let keys = doc(&many(80_000, &|n| format!("k{n}: 1, ")));
+    assert_eq!(read(&keys)[0].spec.as_object().map(serde_json::Map::len), Some(80_000));
+    let columns = many(25_000, &|n| format!("{{ name: c{n}, type: string }}, "));
+    let stream = format!(
+        "kind: Stream\nmetadata: {{ name: a }}\nspec: {{ format: json, columns: [{columns}] }}"
+    );
+    let mistakes = load_text(Path::new("m"), &stream, &AnySql).expect_err("too many columns");
+    assert_eq!(mistakes[0].message, "25000 columns, at most 2000");
+    let list = many(20_000, &|_| "{\"kind\":\"Job\"},".to_owned());
+    let list = format!("[{}]", list.trim_end_matches(','));
+    assert!(refused(&list).iter().any(|m| m.message == "more than 1000 documents in one text"));
+    let list = many(1000, &|n| {
+        let (name, filler) = (format!("\\ud83d\\ude00{n}"), "x".repeat(900));
+        format!(
+            "{{\"kind\":\"Namespace\",\"metadata\":{{\"name\":\"n{n}\"}},\
+                 \"spec\":{{\"owner\":\"{name}\",\"description\":\"{filler}\"}}}},"
+        )
+    });
+    let docs = read(&format!("[{}]", list.trim_end_matches(',')));
+    assert_eq!(docs[999].spec["owner"], "😀999");
+    assert_eq!(read(&docs[999].text)[0].spec, docs[999].spec);
 }
 
 #[test]

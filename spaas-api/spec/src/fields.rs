@@ -1,5 +1,6 @@
 //! Reading the fields of a mapping: required, optional, typed, and nothing unknown.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -196,16 +197,17 @@ impl Node {
             report.add(self.at, message, "write `name: value`");
             return None;
         };
-        let mut entries: Vec<(&str, Spot, &Node)> = Vec::new();
+        let mut entries: Vec<(&str, Spot, &Node)> = Vec::with_capacity(pairs.len());
+        let mut names = HashSet::with_capacity(pairs.len());
         for (key, value) in pairs {
             let Value::Scalar(name, _) = &key.value else {
                 report.add(key.at, "a name must be plain text", "write `name: value`");
                 continue;
             };
-            if entries.iter().any(|(n, ..)| n == name) {
-                report.add(key.at, format!("`{name}` is given twice"), "keep one of them");
-            } else {
+            if names.insert(name) {
                 entries.push((name, key.at, value));
+            } else {
+                report.add(key.at, format!("`{name}` is given twice"), "keep one of them");
             }
         }
         Some(entries)

@@ -66,7 +66,7 @@ fn every_kind_is_read_with_its_defaults() {
     let plays = "plays".parse().expect("a name");
     let extras = &read.stream_extras[&plays];
     assert_eq!(extras.retention, Some(Duration::from_hours(7 * 24)));
-    assert_eq!(extras.connection.as_ref().map(|c| c.as_str()), Some("cluster"));
+    assert_eq!(extras.connection.as_ref().map(millrace_events::RouteName::as_str), Some("cluster"));
     assert_eq!(read.streams[&plays].topic, "films--plays");
     let Target::Http { connection: Some(connection), .. } = &read.routes[0].to else {
         panic!("{:?}", read.routes)

@@ -1,13 +1,13 @@
-//! Manifests: YAML or JSON text → checked streams, routes, jobs, connections and namespaces, or every
-//! mistake with file, line, column and JSON pointer.
+//! Manifests: YAML or JSON text → checked streams, routes, jobs, connections and namespaces, or
+//! every mistake with file, line, column and JSON pointer.
 //!
 //! ```text
-//!  texts ─ json, yaml ─► nodes with places ─ declare: stream, route, job … ─► drafts ─ check ─► Manifests
-//!                          └─ document ─► kind, name, canonical spec, own text
+//!  texts ─ json, yaml ─► nodes with places ─ declare ─► drafts ─ check ─► Manifests
+//!                              └─ document ─► kind, name, canonical spec, own text
 //!                  every step adds to one report and goes on; nothing stops at the first mistake
 //! ```
 //!
-//! Must not know: HTTP, where goal state is kept, how SQL is planned: that comes in as [`SqlCheck`].
+//! Must not know: HTTP, where goal state is kept, how SQL is planned: it comes in as [`SqlCheck`].
 //!
 //! What a manifest may contain is said twice: `schema` is its published JSON Schema; `stream`,
 //! `route`, `connection` and `job_reader` read it. A test holds the two together.

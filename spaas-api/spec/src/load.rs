@@ -50,10 +50,10 @@ pub fn load_text(path: &Path, text: &str, sql: &dyn SqlCheck) -> Result<Manifest
     finish(&[(path.to_owned(), text.to_owned())], mode, sql, Report::default())
 }
 
-/// Reads texts that together declare a set of things: YAML or JSON, with the path that messages name.
-/// Names may be qualified ones (see [`qualified`](crate::qualified)): what people write is for
-/// [`documents`](crate::documents) to refuse. Two things of one kind and name are a mistake, also
-/// when they are in different namespaces.
+/// Reads texts that together declare a set of things: YAML or JSON, with the path that messages
+/// name. Names may be qualified ones (see [`qualified`](crate::qualified)): in what people write,
+/// [`documents`](crate::documents) refuses them. Two things of one kind and name are a mistake,
+/// also when they are in different namespaces.
 ///
 /// # Errors
 /// Every mistake of every text.
@@ -64,8 +64,8 @@ pub fn load_texts(
     load_texts_in(DEFAULT_NAMESPACE, texts, sql)
 }
 
-/// As [`load_texts`], for documents that are in `namespace` unless they say otherwise; the topic of a
-/// stream that names none depends on it.
+/// As [`load_texts`], for documents that are in `namespace` unless they say otherwise; the topic of
+/// a stream that names none depends on it.
 ///
 /// # Errors
 /// Every mistake of every text.

@@ -260,7 +260,7 @@ struct Stream {
     /// Columns in order.
     #[schemars(length(min = 1))]
     columns: Vec<Column>,
-    /// Name of the Connection to the Kafka cluster the topic is on; the platform's own if not given.
+    /// Name of the Connection to the topic's Kafka cluster; the platform's own if not given.
     connection: Option<String>,
     /// How long records are kept, as `7d`; the broker's own time if not given.
     retention: Option<DurationText>,

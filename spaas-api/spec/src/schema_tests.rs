@@ -27,6 +27,9 @@ fn good_manifests_fit_the_schema() {
             assert!(validator.is_valid(&document), "{document:#}");
         }
     }
+    for document in yaml_documents(crate::kinds_tests::GOOD) {
+        assert!(validator.is_valid(&document), "{document:#}");
+    }
 }
 
 #[test]
@@ -35,6 +38,9 @@ fn bad_manifests_do_not_fit_and_are_refused_by_the_reader_too() {
     let stream = |spec: &str| format!("kind: Stream\nmetadata: {{ name: s }}\nspec: {spec}\n");
     let route =
         |to: &str| format!("kind: Route\nmetadata: {{ name: r }}\nspec: {{ from: s, to: {to} }}\n");
+    let connection =
+        |spec: &str| format!("kind: Connection\nmetadata: {{ name: c }}\nspec: {spec}\n");
+    let job = |spec: &str| format!("kind: Job\nmetadata: {{ name: j }}\nspec: {spec}\n");
     let column = "{ name: a, type: string }";
     for text in [
         "kind: Jobb\nmetadata: { name: a }\nspec: {}\n".to_owned(),
@@ -47,6 +53,27 @@ fn bad_manifests_do_not_fit_and_are_refused_by_the_reader_too() {
         stream(&format!("{{ format: json, partitions: '4', columns: [{column}] }}")),
         stream(&format!("{{ format: json, colums: 1, columns: [{column}] }}")),
         stream(&format!("{{ format: json, topic: a/b, columns: [{column}] }}")),
+        stream(&format!("{{ format: json, retention: 7, columns: [{column}] }}")),
+        connection("{}"),
+        connection("{ kafka: { bootstrap: nowhere } }"),
+        connection("{ kafka: { bootstrap: 'a:1' }, http: {} }"),
+        connection("{ http: { headers: { a: [b] } } }"),
+        connection("{ http: {}, secrets: { a: hunter2 } }"),
+        connection("{ http: {}, secrets: { a: 'file:relative' } }"),
+        job("{ sql: '' }"),
+        job("{ sql: [a] }"),
+        job("{ sql: a, parallelism: 0 }"),
+        job("{ sql: a, parallelism: 129 }"),
+        job("{ sql: a, checkpoint: { interval: often } }"),
+        job("{ sql: a, memory: 1GB }"),
+        job("{ sql: a, until_end: maybe }"),
+        job("{ sql: a, sinks: { a: {} } }"),
+        job("{ sql: a, sinks: { a: { table: t, feed: f } } }"),
+        job("{ sql: a, sinks: { a: { table: t, partitions: 1 } } }"),
+        job("{ sql: a, upgrade: now }"),
+        "kind: Namespace\nmetadata: { name: a }\nspec: { size: 1 }\n".to_owned(),
+        "kind: Namespace\nmetadata: { name: a--b }\n".to_owned(),
+        "kind: Namespace\nmetadata: { name: a, labels: { b: 1 } }\n".to_owned(),
         route("{}"),
         route("{ table: A }"),
         route("{ table: a, kafka: { topic: b } }"),

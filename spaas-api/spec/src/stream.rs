@@ -43,6 +43,8 @@ pub(crate) const TYPES: [(&str, ColumnType); 11] = [
 pub(crate) const RESERVED: [&str; 4] = ["_topic", "_partition", "_offset", "_timestamp"];
 
 pub(crate) const MAX_PARTITIONS: i32 = 10_000;
+/// More than any table is read with ease; each is compared with each.
+const MAX_COLUMNS: usize = 2000;
 const MIN_RETENTION: Duration = Duration::from_mins(1);
 const DEFAULT_DELAY: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE: Duration = Duration::from_secs(30);
@@ -164,6 +166,11 @@ fn read_columns(node: &Node, report: &mut Report) -> Option<Vec<ColumnDraft>> {
     let items = node.list(report)?;
     if items.is_empty() {
         report.add(node.at, "a stream needs columns", "add `- { name: event_id, type: string }`");
+    }
+    if items.len() > MAX_COLUMNS {
+        let message = format!("{} columns, at most {MAX_COLUMNS}", items.len());
+        report.add(node.at, message, "split the stream");
+        return None;
     }
     let mut columns: Vec<ColumnDraft> = Vec::with_capacity(items.len());
     for item in items {

@@ -56,7 +56,12 @@ fn read_table(fields: &Fields<'_>, report: &mut Report) -> Option<TargetDraft> {
     let node = fields.need("table", report)?;
     let table = table_name(node, report);
     let mut partition_by: Vec<(String, Spot)> = Vec::new();
-    for item in fields.get("partition_by").and_then(|n| n.list(report)).unwrap_or_default() {
+    let items = fields.get("partition_by").and_then(|n| n.list(report)).unwrap_or_default();
+    if let Some(item) = items.get(MAX_PARTITION_COLUMNS) {
+        let message = format!("partitioned by {} columns", items.len());
+        report.add(item.at, message, format!("use at most {MAX_PARTITION_COLUMNS}"));
+    }
+    for item in items.iter().take(MAX_PARTITION_COLUMNS) {
         let Some(column) = item.text(report) else { continue };
         if partition_by.iter().any(|(name, _)| name == column) {
             report.add(item.at, format!("`{column}` is given twice"), "keep one of them");
@@ -81,6 +86,9 @@ pub(crate) fn table_name(node: &Node, report: &mut Report) -> Option<TableName> 
     }
     Some(table)
 }
+
+/// A file for every combination of their values: more would be dust.
+const MAX_PARTITION_COLUMNS: usize = 16;
 
 /// Tables of the platform, which nobody else may write.
 const BUILT_IN: [&str; 4] = ["audit", "dead_letters", "public.audit", "public.dead_letters"];

@@ -7,6 +7,9 @@ use super::mistake::{FieldId, NO_HINT, Report, Spot};
 /// Deeper nesting than any manifest needs; keeps hostile text from building deep trees.
 const MAX_DEPTH: usize = 32;
 
+/// More than anybody keeps in one file; names are compared with each other.
+const MAX_DOCUMENTS: usize = 1000;
+
 /// A value and where it starts.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
@@ -66,6 +69,10 @@ pub(crate) fn documents(file: usize, text: &str, report: &mut Report) -> Vec<Roo
             }
         };
         let at = spot(file, &span.start);
+        if reader.count() > MAX_DOCUMENTS {
+            report.add(at, format!("more than {MAX_DOCUMENTS} documents in one text"), "split it");
+            break;
+        }
         if reader.open.len() > MAX_DEPTH {
             report.add(at, format!("nested deeper than {MAX_DEPTH} levels"), NO_HINT);
             break;
@@ -98,6 +105,15 @@ struct Reader {
 }
 
 impl Reader {
+    /// Documents read so far.
+    fn count(&self) -> usize {
+        let listed = match self.open.first() {
+            Some(Open::List(_, items)) if self.list => items.len(),
+            _ => 0,
+        };
+        self.docs.len() + listed
+    }
+
     fn start(&mut self, explicit: bool, line: usize) {
         self.first = match (explicit, self.docs.is_empty()) {
             (true, _) => line + 1,
