@@ -19,6 +19,7 @@
 pub mod launch;
 pub mod model;
 mod seams;
+pub mod store;
 pub mod worker;
 
 pub use launch::{LaunchError, Launcher, Observed};

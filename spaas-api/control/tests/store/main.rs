@@ -1,0 +1,7 @@
+//! What the store promises, on SQLite and, where `MILLRACE_TEST_POSTGRES` has the URL of a server,
+//! on PostgreSQL.
+
+mod database;
+mod jobs;
+mod resources;
+mod support;
