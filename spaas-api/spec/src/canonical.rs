@@ -46,10 +46,10 @@ fn key_text(key: &Node) -> &str {
 
 fn plain(text: &str, kind: &str) -> Json {
     let number = || {
-        if let Ok(number) = text.parse::<i64>() {
-            return Some(Number::from(number));
-        }
-        Number::from_f64(text.parse().ok()?)
+        let whole = text.parse::<i64>().ok().map(Number::from);
+        let number = whole.or_else(|| Number::from_f64(text.parse().ok()?))?;
+        // `007` and `1.50` are more than numbers where text is wanted.
+        (number.to_string() == text).then_some(number)
     };
     match kind {
         "true or false" => Json::Bool(text == "true"),

@@ -92,13 +92,13 @@ fn open_values(
         if !check(name, at, report) {
             continue;
         }
-        if is_secret(name) {
+        let Some(text) = value.loose_text(report) else { continue };
+        if is_secret(name) || is_login(text) {
             let message = format!("`{name}` is a secret, which does not belong into a manifest");
             let hint = format!("write `secrets: {{ {name}: env:VARIABLE }}` or `file:/PATH`");
-            report.add_unseen(at, message, hint);
+            report.add(at, message, hint);
             continue;
         }
-        let Some(text) = value.loose_text(report) else { continue };
         if text.len() > MAX_VALUE || text.chars().any(char::is_control) {
             let hint = format!("one line of at most {MAX_VALUE} bytes");
             report.add(value.at, format!("the value of `{name}` cannot be sent"), hint);
@@ -144,19 +144,19 @@ fn read_reference(node: &Node, report: &mut Report) -> Option<SecretRef> {
         if first && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Some(SecretRef::Env(name.to_owned()));
         }
-        report.add_unseen(node.at, "not the name of a variable", HINT);
+        report.add(node.at, "not the name of a variable", HINT);
         return None;
     }
     let Some(path) = text.strip_prefix("file:").map(PathBuf::from) else {
         let message = "a secret is given by reference, never by its value";
-        report.add_unseen(node.at, message, HINT);
+        report.add(node.at, message, HINT);
         return None;
     };
     let plain = |c: Component<'_>| matches!(c, Component::RootDir | Component::Normal(_));
     if path.is_absolute() && path.components().all(plain) && !text.contains('\0') {
         return Some(SecretRef::File(path));
     }
-    report.add_unseen(node.at, "not an absolute path without `..`", HINT);
+    report.add(node.at, "not an absolute path without `..`", HINT);
     None
 }
 
@@ -189,6 +189,12 @@ pub(crate) fn is_secret(name: &str) -> bool {
     name.starts_with("sasl.")
         || (name.starts_with("ssl.key") && name.rsplit('.').next() == Some("pem"))
         || PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Whether the value is what a client logs in with, whatever the name says.
+fn is_login(value: &str) -> bool {
+    let scheme = value.split(' ').next().unwrap_or_default();
+    value.contains(' ') && ["bearer", "basic"].contains(&scheme.to_ascii_lowercase().as_str())
 }
 
 fn property_name(name: &str, at: Spot, report: &mut Report) -> bool {

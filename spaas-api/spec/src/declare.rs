@@ -96,6 +96,9 @@ pub(crate) fn parts<'n>(
 ) -> Option<Parts<'n>> {
     let fields = Fields::open(document, "the document", &DOCUMENT, report)?;
     let kind = fields.need("kind", report).and_then(|node| read_kind(node, report));
+    if kind == Some(DocumentKind::Connection) {
+        report.hide(document.at);
+    }
     let metadata = fields
         .need("metadata", report)
         .and_then(|node| metadata::read(node, kind, own_names, report));

@@ -8,7 +8,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::canonical::{self, canonical, json_of};
 use super::declare::{Parts, parts};
-use super::fields::Fields;
 use super::load::{add_text, too_big};
 use super::metadata::{self, refuse_qualified};
 use super::mistake::{NO_HINT, Report, Spot};
@@ -105,7 +104,7 @@ impl Document {
     }
 
     /// Puts SQL read from [`sql_file`](Self::sql_file) into the manifest. Its text is then the
-    /// canonical one.
+    /// canonical one, and places are within it.
     pub fn inline_sql(&mut self, sql: &str) {
         if let Json::Object(fields) = &mut self.spec {
             fields.remove("sql_file");
@@ -113,6 +112,7 @@ impl Document {
         }
         self.spec = canonical(&self.spec);
         self.text = self.to_yaml();
+        (self.line, self.column) = (1, 1);
     }
 
     /// Where character `line`:`column` (from 1) of a job's `sql` stands in the file the document
@@ -167,8 +167,8 @@ fn read(root: &Root, cursor: &mut Cursor<'_>, report: &mut Report) -> Option<Doc
     if let Some(spec) = spec {
         check_form(spec, report);
         if !matches!(spec.value, Value::Map(_)) {
-            let fields: &[&str] = &[];
-            Fields::open(spec, "`spec`", fields, report);
+            let message = format!("`spec` must be a mapping of fields, not {}", spec.kind());
+            report.add(spec.at, message, "write `spec: { field: value }`");
         }
         refuse_qualified_references(spec, report);
     }

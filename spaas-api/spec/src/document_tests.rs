@@ -101,6 +101,16 @@ fn yaml_for_people_is_in_blocks() {
 }
 
 #[test]
+fn what_only_looks_like_a_number_stays_as_it_was_written() {
+    let text = "kind: Connection\nmetadata: { name: a }\n\
+                spec: { http: { headers: { a: 007, b: 1.50, c: 12, d: true, e: 1e3, f: 0.5 } } }";
+    let headers = &read(text)[0].spec["http"]["headers"];
+    let wanted = json!({"a": "007", "b": "1.50", "c": 12, "d": true, "e": "1e3", "f": 0.5});
+    assert_eq!(*headers, wanted);
+    assert_eq!(loaded(&[&read(text)[0].to_json()]), loaded(&[text]));
+}
+
+#[test]
 fn sql_is_placed_in_the_file_it_came_from() {
     let docs = read(&format!("kind: Namespace\nmetadata: {{ name: z }}\n---\n{TWO}"));
     assert_eq!(docs[1].locate_sql(2, 8), Some((10, 12)));

@@ -127,7 +127,9 @@ impl Node {
         report: &mut Report,
     ) -> Option<i32> {
         let number = match &self.value {
-            Value::Scalar(text, ScalarStyle::Plain) => text.parse().ok(),
+            Value::Scalar(text, ScalarStyle::Plain) => {
+                text.parse::<i32>().ok().filter(|n| n.to_string() == *text)
+            }
             _ => None,
         };
         let number = number.filter(|n| range.contains(n));

@@ -133,6 +133,7 @@ fn every_mistake_of_the_new_kinds_is_listed_with_place_pointer_and_cure() {
 fn a_secret_in_the_open_is_in_no_message() {
     for spec in [
         "{ http: { headers: { Authorization: hunter2 } } }",
+        "{ http: { headers: { X-Any: Bearer hunter2 } } }",
         "{ http: {}, secrets: { x-token: hunter2 } }",
         "{ http: {}, secrets: { x-token: 'env:hunter2!' } }",
         "{ http: {}, secrets: { x-token: 'file:hunter2' } }",
@@ -147,6 +148,11 @@ fn a_secret_in_the_open_is_in_no_message() {
         let hint = mistakes[0].hint.as_deref().expect("the cure");
         assert!(hint.contains("env:") && hint.contains("file:"), "{hint}");
     }
+    let text = "kind: Connection\nmetadata: { name: C }\n\
+                spec: { htp: 1, http: { headers: { Cookie: hunter2 } }, secrets: 5 }";
+    let mistakes = mistakes_of(text);
+    assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+    assert!(!format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Mistakes with their places, gathered in one report.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +118,8 @@ const MAX_MISTAKES: usize = 500;
 pub(crate) struct Report {
     sources: Vec<Source>,
     mistakes: Vec<Mistake>,
+    /// Documents that may hold secrets.
+    hidden: BTreeSet<(PathBuf, usize)>,
 }
 
 impl Report {
@@ -177,24 +180,23 @@ impl Report {
         });
     }
 
-    /// Adds a mistake whose line may hold a secret, and is not shown.
-    pub(crate) fn add_unseen(
-        &mut self,
-        at: Spot,
-        message: impl Into<String>,
-        hint: impl Into<Hint>,
-    ) {
-        let before = self.mistakes.len();
-        self.add(at, message, hint);
-        for mistake in &mut self.mistakes[before..] {
-            mistake.snippet = None;
-        }
+    /// Keeps the lines of a document, which may hold secrets, out of its mistakes.
+    pub(crate) fn hide(&mut self, document: Spot) {
+        let number = self.sources[document.file].pointer(document.field).0;
+        self.hidden.insert((self.sources[document.file].path.clone(), number));
     }
 
     /// The mistakes in the order of files and lines; empty when all is well.
     pub(crate) fn into_mistakes(mut self) -> Vec<Mistake> {
         self.mistakes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         self.mistakes.dedup();
+        for mistake in &mut self.mistakes {
+            // A mistake in the syntax ends the text; whose document it is in is not known.
+            let known = mistake.pointer.is_some();
+            if self.hidden.contains(&(mistake.file.clone(), mistake.document)) || !known {
+                mistake.snippet = mistake.snippet.take().filter(|_| self.hidden.is_empty());
+            }
+        }
         self.mistakes
     }
 
