@@ -258,5 +258,6 @@ fn api(parts: &Parts, manifests: &Manifests, producer: &Producer) -> axum::Route
         Arc::new(store::Tables(parts.warehouse.clone())),
         sql::SqlLimits::default(),
     );
-    ingest::router(settings, transport, manifests.streams.clone()).merge(sql::router(engine))
+    let streams = ingest::StreamSet::new(&settings.limits, manifests.streams.clone());
+    ingest::router(settings, transport, streams).merge(sql::router(engine))
 }

@@ -223,6 +223,7 @@ fn ingest_app() -> Router {
     };
     let streams = [(schema.name.clone(), Arc::new(schema))].into();
     let settings = IngestSettings::new(Budget::new("ingest", 64 << 20));
+    let streams = ingest::StreamSet::new(&settings.limits, streams);
     ingest::router(settings, Arc::new(Accepting), streams)
 }
 

@@ -20,6 +20,7 @@ pub mod launch;
 pub mod model;
 mod seams;
 pub mod store;
+pub mod watch;
 pub mod worker;
 
 pub use launch::{LaunchError, Launcher, Observed};

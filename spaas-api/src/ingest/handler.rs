@@ -1,6 +1,5 @@
 //! The handler: one request from its first header to its answer.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -15,15 +14,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use millrace_events::{Outgoing, Reservation, StreamName, StreamSchema, Transport};
+use millrace_events::{Outgoing, Reservation, Transport};
 
 use super::answer::{self, Outcome};
 use super::body::{self, Reading};
-use super::door::Door;
 use super::format::{Form, Format};
 use super::rate::{Limiter, client};
 use super::record::{self, Parsed, Rules};
 use super::settings::IngestSettings;
+use super::streams::{Stream, StreamSet};
 use millrace_http::problem::Problem;
 use millrace_spec::suggest;
 
@@ -46,16 +45,10 @@ const OFFLOAD_BYTES: usize = 128 << 10;
 /// Bytes read and thrown away after a refusal, so that ordinary clients see the answer.
 const DRAIN_BYTES: usize = 64 << 20;
 
-struct Stream {
-    name: StreamName,
-    number: usize,
-    door: Arc<Door>,
-}
-
 struct Ingest {
     settings: IngestSettings,
     transport: Arc<dyn Transport>,
-    streams: HashMap<String, Stream>,
+    streams: StreamSet,
     requests: Option<Limiter>,
     events: Option<Limiter>,
 }
@@ -65,15 +58,11 @@ struct Ingest {
 pub fn router(
     settings: IngestSettings,
     transport: Arc<dyn Transport>,
-    streams: BTreeMap<StreamName, Arc<StreamSchema>>,
+    streams: StreamSet,
 ) -> Router {
     let limits = &settings.limits;
-    let stream = |(number, (name, schema)): (usize, (StreamName, Arc<StreamSchema>))| {
-        let door = Arc::new(Door::new(&schema, limits.max_depth));
-        (name.as_str().to_owned(), Stream { name, number, door })
-    };
     let ingest = Ingest {
-        streams: streams.into_iter().enumerate().map(stream).collect(),
+        streams,
         requests: Limiter::new(limits.requests),
         events: Limiter::new(limits.events),
         transport,
@@ -105,7 +94,7 @@ async fn events(
         Ok(admitted) => admitted,
         Err(problem) => return refuse(problem, &parts.headers, Some(&mut body)).await,
     };
-    let stream = admitted.stream;
+    let stream = Arc::clone(&admitted.stream);
     let response = ingest.take(admitted, &parts.headers, &mut body).await;
     metrics::counter!("millrace_ingest_requests_total",
         "stream" => stream.name.as_str().to_owned(),
@@ -129,21 +118,18 @@ async fn refuse(
 }
 
 /// A request that may be read.
-struct Admitted<'a> {
-    stream: &'a Stream,
+struct Admitted {
+    stream: Arc<Stream>,
     format: Format,
     remote: IpAddr,
 }
 
 impl Ingest {
     /// What can be decided from the header alone.
-    fn admit(
-        &self,
-        name: &str,
-        headers: &HeaderMap,
-        remote: IpAddr,
-    ) -> Result<Admitted<'_>, Problem> {
-        let stream = self.streams.get(name).ok_or_else(|| self.unknown_stream(name))?;
+    fn admit(&self, name: &str, headers: &HeaderMap, remote: IpAddr) -> Result<Admitted, Problem> {
+        let streams = self.streams.current();
+        let stream = streams.get(name).cloned();
+        let stream = stream.ok_or_else(|| unknown_stream(name, streams.keys()))?;
         let format = Format::of(headers)?;
         if let Some(limiter) = &self.requests {
             limiter.check((remote, stream.number), NonZeroU32::MIN).map_err(too_fast)?;
@@ -151,16 +137,9 @@ impl Ingest {
         Ok(Admitted { stream, format, remote })
     }
 
-    fn unknown_stream(&self, name: &str) -> Problem {
-        let shown: String = name.chars().take(100).collect();
-        let hint = suggest::hint(&shown, "streams", self.streams.keys().map(String::as_str));
-        Problem::new(StatusCode::NOT_FOUND, "unknown-stream", "Unknown stream")
-            .detail(format!("there is no stream `{shown}`: {hint}"))
-    }
-
     async fn take(
         &self,
-        admitted: Admitted<'_>,
+        admitted: Admitted,
         headers: &HeaderMap,
         body: &mut BodyDataStream,
     ) -> Response {
@@ -188,8 +167,8 @@ impl Ingest {
         metrics::counter!("millrace_ingest_body_bytes_total",
             "stream" => stream.name.as_str().to_owned())
         .increment(bytes.len() as u64);
-        match self.parse(stream, format.form, bytes).await {
-            Ok(parsed) => self.send(stream, remote, parsed, held).await,
+        match self.parse(&stream, format.form, bytes).await {
+            Ok(parsed) => self.send(&stream, remote, parsed, held).await,
             Err(problem) => problem.into_response(),
         }
     }
@@ -271,6 +250,13 @@ impl Ingest {
         .record(waited.as_secs_f64());
         results
     }
+}
+
+fn unknown_stream<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Problem {
+    let shown: String = name.chars().take(100).collect();
+    let hint = suggest::hint(&shown, "streams", known.map(String::as_str));
+    Problem::new(StatusCode::NOT_FOUND, "unknown-stream", "Unknown stream")
+        .detail(format!("there is no stream `{shown}`: {hint}"))
 }
 
 /// Memory the records take that is not part of the body they point into (an upper bound).

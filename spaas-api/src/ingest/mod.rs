@@ -29,7 +29,9 @@ mod rate;
 mod record;
 mod settings;
 mod split;
+mod streams;
 mod text;
 
 pub use handler::{METRICS, router};
 pub use settings::{IngestLimits, IngestSettings, Rate};
+pub use streams::StreamSet;

@@ -97,6 +97,7 @@ async fn a_transport_that_answers_too_little_acknowledges_nothing_more() {
     let settings =
         millrace_spaas::ingest::IngestSettings::new(millrace_events::Budget::new("b", 1 << 20));
     let streams = [("playback".parse().expect("a name"), std::sync::Arc::new(schema()))].into();
+    let streams = millrace_spaas::ingest::StreamSet::new(&settings.limits, streams);
     let router = millrace_spaas::ingest::router(settings, std::sync::Arc::new(Mute), streams);
     let app = App { router, ..App::new(Log::accepting()) };
     app.post(&[JSON], event("a")).await.is_problem(503, "broker-unavailable");

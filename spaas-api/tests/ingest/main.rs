@@ -6,4 +6,5 @@ mod acks;
 mod hostile;
 mod limits;
 mod modes;
+mod replaced;
 mod support;

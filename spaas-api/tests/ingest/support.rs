@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use millrace_events::{
     Budget, Column, ColumnType, EventTime, Outgoing, SendError, StreamSchema, Transport,
 };
-use millrace_spaas::ingest::{IngestLimits, IngestSettings, router};
+use millrace_spaas::ingest::{IngestLimits, IngestSettings, StreamSet, router};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
@@ -125,6 +125,7 @@ impl App {
         let settings = IngestSettings { limits, ..IngestSettings::new(budget.clone()) };
         let streams = [("playback".parse().expect("a name"), Arc::new(schema()))].into();
         let transport: Arc<dyn Transport> = log.clone();
+        let streams = StreamSet::new(&settings.limits, streams);
         Self { router: router(settings, transport, streams), log, budget }
     }
 
