@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use millrace_bus::KafkaSettings;
 
-use crate::{Millrace, S3Server, Tables, millrace_binary};
+use crate::{Millrace, S3Server, Tables, millrace_binary, workers};
 
 /// One installation of Millrace, gone with this value.
 #[derive(Debug)]
@@ -29,6 +29,13 @@ impl Site {
         let store = format!("file://{}", folder.path().join("tables").display());
         let site = Self { folder, store, options: BTreeMap::new(), environment: BTreeMap::new() };
         site.manifests(manifests)?;
+        Ok(site)
+    }
+
+    /// A site where nothing is declared yet.
+    pub fn empty() -> Result<Self> {
+        let site = Self::new("")?;
+        std::fs::remove_dir_all(site.path("manifests"))?;
         Ok(site)
     }
 
@@ -74,7 +81,9 @@ impl Site {
     /// `millrace up` on free ports; on `kafka` if given, else on its embedded broker.
     pub fn up(&self, kafka: Option<&KafkaSettings>) -> Result<Millrace> {
         let mut command = self.command(&["up", "--listen", "127.0.0.1:0"], "data");
-        command.arg("-f").arg(self.path("manifests"));
+        if self.path("manifests").exists() {
+            command.arg("-f").arg(self.path("manifests"));
+        }
         match kafka {
             Some(kafka) => command.args(["--kafka", &kafka.bootstrap]),
             None => command.args(["--broker-listen", "127.0.0.1:0"]),
@@ -130,5 +139,12 @@ impl Site {
             .map(|path| format!("--- {}\n{}", path.display(), crate::process::tail(&path)))
             .collect::<Vec<_>>()
             .join("\n")
+    }
+}
+
+impl Drop for Site {
+    /// Workers outlive whoever started them, and must not outlive the test.
+    fn drop(&mut self) {
+        workers::kill_all(&self.path("data"));
     }
 }

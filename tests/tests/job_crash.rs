@@ -1,7 +1,7 @@
 //! A streaming job killed at any step, or at any moment, while events keep coming: its tables and
 //! its feed hold what a run without crashes would have left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,12 +14,11 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use millrace_bus::KafkaSettings;
 use millrace_bus::testing::TestBroker;
-use millrace_bus::{Admin, Consumer, FetchLimits, KafkaSettings};
-use millrace_events::TopicPartition;
 use millrace_processors::JobStep;
 use millrace_tests::{
-    Acked, EventMaker, Exit, Fate, KafkaWriter, Millrace, Planned, Site, manifests,
+    Acked, EventMaker, Exit, Fate, KafkaWriter, Millrace, Planned, Site, latest_by_key, manifests,
 };
 
 const ROWS: &str = "raw.kept";
@@ -231,7 +230,7 @@ impl Story {
         ensure!(windows == wanted, "windows are {windows:?}\nand must be {wanted:?}");
         let letters = tables.dead_letters(&format!("plays-{}", self.name)).await?;
         ensure!(letters == acked.dead, "{letters} dead letters of {}", acked.dead);
-        let totals = latest(&self.kafka, &self.feed).await?;
+        let totals = latest_by_key(&self.kafka, &self.feed).await?;
         ensure!(totals == expected.totals(), "the feed is {totals:?}\nand must be {expected:?}");
         Ok(())
     }
@@ -297,43 +296,6 @@ fn window_rows(batch: &RecordBatch) -> Vec<(String, i64, i64, i64)> {
             (country, number(1, row), number(2, row), number(3, row))
         })
         .collect()
-}
-
-/// What compaction would leave of a topic.
-async fn latest(kafka: &KafkaSettings, topic: &str) -> Result<BTreeMap<Vec<u8>, Value>> {
-    let admin = Admin::new(kafka)?;
-    let limits = FetchLimits { queue_bytes: 1 << 20, batch_bytes: 1 << 20 };
-    let mut consumer = Consumer::manual(kafka, limits)?;
-    let mut left = BTreeSet::new();
-    let mut ends = BTreeMap::new();
-    for partition in 0..admin.partitions(topic).await?.context("the feed has a topic")? {
-        let tp = TopicPartition::new(topic, partition);
-        let (low, high) = admin.watermarks(&tp).await?;
-        if low < high {
-            ends.insert(partition, high);
-            left.insert(partition);
-        }
-        tokio::task::block_in_place(|| consumer.start_at(&tp, None))?;
-    }
-    let mut rows = BTreeMap::new();
-    while !left.is_empty() {
-        let polled = tokio::task::block_in_place(|| consumer.poll(Duration::from_millis(100)))?;
-        for batch in polled {
-            for row in 0..batch.len() {
-                let record = batch.record(row);
-                let key = record.key.context("a record of a feed has a key")?.to_vec();
-                match record.value {
-                    Some(value) => rows.insert(key, serde_json::from_slice(value)?),
-                    None => rows.remove(&key),
-                };
-            }
-            let partition = batch.tp().partition.0;
-            if ends.get(&partition).is_none_or(|end| batch.range().next >= *end) {
-                left.remove(&partition);
-            }
-        }
-    }
-    Ok(rows)
 }
 
 async fn tell(story: Story, deaths: Range<u64>) -> Result<Kills> {

@@ -252,7 +252,7 @@ impl Ingest {
     }
 }
 
-fn unknown_stream<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Problem {
+fn unknown_stream<'a>(name: &str, known: impl Iterator<Item = &'a String> + Clone) -> Problem {
     let shown: String = name.chars().take(100).collect();
     let hint = suggest::hint(&shown, "streams", known.map(String::as_str));
     Problem::new(StatusCode::NOT_FOUND, "unknown-stream", "Unknown stream")

@@ -1,0 +1,236 @@
+//! Control plane, worker and router killed at any moment of deploy, upgrade, rescale, stop and
+//! restart: never two runs of one job, nothing lost or doubled, and all converges.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use millrace_bus::KafkaSettings;
+use millrace_tests::{
+    Acked, Api, EventMaker, KafkaWriter, Millrace, Site, eventually, kill_worker, manifests,
+    unique, workers,
+};
+
+const JOB: &str = "/namespaces/default/jobs/kept";
+const TABLE: &str = "raw.kept";
+const ROUTED: &str = "raw.routed";
+/// Kills of one platform.
+const KILLS_PER_STORY: u64 = 10;
+/// Platforms at the same time.
+const AT_ONCE: usize = 2;
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    ControlPlane,
+    Worker,
+    Router,
+}
+
+/// What is asked right before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Upgrade,
+    Rescale,
+    Stop,
+    Savepoint,
+    Restart,
+}
+
+const VICTIMS: [Victim; 3] = [Victim::ControlPlane, Victim::Worker, Victim::Router];
+const VERBS: [Verb; 5] = [Verb::Upgrade, Verb::Rescale, Verb::Stop, Verb::Savepoint, Verb::Restart];
+
+struct Story {
+    seed: u64,
+    name: String,
+    site: Site,
+    kafka: Option<KafkaSettings>,
+}
+
+/// A control plane and the way to it.
+struct Plane {
+    process: Millrace,
+    api: Api,
+    kafka: KafkaSettings,
+}
+
+impl Story {
+    fn new(seed: u64) -> Result<Self> {
+        let kafka = std::env::var("MILLRACE_TEST_KAFKA").ok().map(KafkaSettings::plain);
+        let name = unique("plays");
+        // The machine may be slow: partitions that wait are not idle.
+        let site = Site::new(&manifests(&name, "routed", 3).replace("idle: 30s", "idle: 1h"))?;
+        Ok(Self { seed, name, site, kafka })
+    }
+
+    async fn start(&self) -> Result<Plane> {
+        let mut process = self.site.up(self.kafka.as_ref())?;
+        let run = process.ready().await?;
+        let text = |name: &str| run[name].as_str().map(str::to_owned).context("run.json");
+        let api = Api::admin(&self.site.path("data"), &text("http")?)?;
+        Ok(Plane { process, api, kafka: KafkaSettings::plain(text("kafka")?) })
+    }
+
+    /// The job; versions differ in a condition that keeps every event.
+    fn job(&self, version: u64) -> Value {
+        let sql = format!(
+            "INSERT INTO kept SELECT event_id, member_id FROM `{}` \
+             WHERE kind <> 'debug' AND member_id > -{version}",
+            self.name
+        );
+        json!({
+            "kind": "Job",
+            "metadata": { "name": "kept" },
+            "spec": {
+                "sql": sql,
+                "sinks": { "kept": { "table": TABLE } },
+                "checkpoint": { "interval": "100ms" },
+            },
+        })
+    }
+
+    /// Sends bursts of events until the killing is over.
+    async fn produce(&self, kafka: &KafkaSettings, over: &AtomicBool) -> Result<Acked> {
+        let writer = KafkaWriter::open(kafka, &self.name, 3).await?;
+        let mut rng = StdRng::seed_from_u64(self.seed ^ 0x10b);
+        let mut maker = EventMaker::new(&self.name, self.seed);
+        let mut acked = Acked::default();
+        while !over.load(Ordering::Acquire) {
+            acked.merge(writer.write(&maker.take(rng.random_range(1..60))).await?);
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..120))).await;
+        }
+        Ok(acked)
+    }
+
+    async fn ask(&self, api: &Api, verb: Verb, nth: u64) -> Result<()> {
+        let post = |what: &str, body: Value| {
+            let path = format!("{JOB}/{what}");
+            async move { api.post(&path, &body).await }
+        };
+        let answer = match verb {
+            Verb::Upgrade => api.put(JOB, &self.job(nth + 2)).await,
+            Verb::Rescale => post("rescale", json!({ "parallelism": 1 + nth % 3 })).await,
+            Verb::Stop => post("stop", json!({ "savepoint": nth.is_multiple_of(2) })).await,
+            Verb::Savepoint => post("savepoint", json!({})).await,
+            Verb::Restart => post("restart", json!({})).await,
+        }?;
+        // A savepoint of a job that is not running is refused; nothing else is.
+        let fine = answer.status < 300 || (verb == Verb::Savepoint && answer.status == 409);
+        ensure!(fine, "{verb:?}: {} {:#}", answer.status, answer.json);
+        Ok(())
+    }
+
+    /// Kills `victim`, some time after `verb` was asked for; a control plane comes back.
+    async fn kill(&self, plane: Plane, victim: Victim, wait: Duration) -> Result<Plane> {
+        tokio::time::sleep(wait).await;
+        let name = match victim {
+            Victim::ControlPlane => {
+                plane.process.kill().await?;
+                return self.start().await;
+            }
+            Victim::Worker => "kept",
+            Victim::Router => "system--router",
+        };
+        if let Some(pid) = workers(&self.site.path("data")).get(name) {
+            kill_worker(*pid);
+        }
+        Ok(plane)
+    }
+
+    async fn die(&self, mut plane: Plane, kills: u64, over: &AtomicBool) -> Result<Plane> {
+        let mut rng = StdRng::seed_from_u64(self.seed);
+        for nth in 0..kills {
+            let verb = VERBS[rng.random_range(0..VERBS.len())];
+            // Every victim is met in every story.
+            let victim = VICTIMS[usize::try_from((nth + self.seed) % 3)?];
+            let wait = Duration::from_millis(rng.random_range(0..500));
+            self.ask(&plane.api, verb, nth).await?;
+            plane = self
+                .kill(plane, victim, wait)
+                .await
+                .with_context(|| format!("{victim:?} killed {wait:?} after {verb:?}"))?;
+            if verb == Verb::Stop {
+                plane.api.post(&format!("{JOB}/resume"), &json!({})).await?.is(202)?;
+            }
+        }
+        over.store(true, Ordering::Release);
+        Ok(plane)
+    }
+
+    async fn check(&self, plane: &Plane, acked: &Acked) -> Result<()> {
+        plane.api.reaches("kept", "running").await?;
+        let tables = self.site.tables().await?;
+        for table in [TABLE, ROUTED] {
+            let ids = eventually(&format!("the rows of {table}"), async || {
+                let ids = tables.ids(table).await.unwrap_or_default();
+                Ok((ids.len() >= acked.written.len()).then_some(ids))
+            })
+            .await?;
+            acked.must_be(&ids).context(table)?;
+        }
+        self.runs_follow_each_other(&plane.api).await
+    }
+
+    /// No run began before the one before it had ended.
+    async fn runs_follow_each_other(&self, api: &Api) -> Result<()> {
+        let mut runs = Vec::new();
+        let mut path = format!("{JOB}/runs?limit=100");
+        loop {
+            let page = api.get(&path).await?.is(200)?.json;
+            runs.extend(page["items"].as_array().context("a list")?.iter().cloned());
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("{JOB}/runs?limit=100&after={next}");
+        }
+        runs.sort_by_key(|run| run["startedMs"].as_i64());
+        ensure!(!runs.is_empty(), "there were runs");
+        for pair in runs.windows(2) {
+            let (ended, started) = (pair[0]["endedMs"].as_i64(), pair[1]["startedMs"].as_i64());
+            ensure!(ended.is_some() && ended <= started, "two runs at once: {pair:#?}");
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, kills: u64) -> Result<()> {
+        let plane = self.start().await?;
+        plane.api.put(JOB, &self.job(1)).await?.is(201)?;
+        let (kafka, over) = (plane.kafka.clone(), AtomicBool::new(false));
+        let (acked, plane) =
+            tokio::try_join!(self.produce(&kafka, &over), self.die(plane, kills, &over))?;
+        self.check(&plane, &acked).await?;
+        plane.process.stop().await?;
+        ensure!(workers(&self.site.path("data")).is_empty(), "workers outlive their platform");
+        Ok(())
+    }
+}
+
+/// How many kills in all: `MILLRACE_SPAAS_KILLS`, else a few.
+fn kills() -> Result<u64> {
+    std::env::var("MILLRACE_SPAAS_KILLS").map_or(Ok(6), |text| Ok(text.parse()?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_each_event_counts_once_and_jobs_run_once() -> Result<()> {
+    let kills = kills()?;
+    let stories = kills.div_ceil(KILLS_PER_STORY);
+    let mut told = JoinSet::new();
+    for seed in 0..stories {
+        if told.len() == AT_ONCE {
+            told.join_next().await.context("one is under way")??.context("a story")?;
+        }
+        let kills = KILLS_PER_STORY.min(kills - seed * KILLS_PER_STORY);
+        told.spawn(async move {
+            let story = Story::new(seed)?;
+            let ended = story.tell(kills).await;
+            ended.with_context(|| format!("seed {seed}\n{}", story.site.logs()))
+        });
+    }
+    while let Some(ended) = told.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
