@@ -13,8 +13,8 @@
 //! Invariants: every change is a version with author, time and reason; never two runs of one job;
 //! killing this process stops no job; secrets are references and never resolved here.
 //!
-//! Must not know: operator internals, Kafka, tables, SQL. What it needs of them comes in as a trait:
-//! [`Planner`], [`Topics`], [`Tables`]; workers are reached through a [`Launcher`].
+//! Must not know: operator internals, Kafka, tables, SQL. What it needs of them comes in as a
+//! trait: [`Planner`], [`Topics`], [`Tables`]; workers are reached through a [`Launcher`].
 
 pub mod launch;
 pub mod model;

@@ -115,8 +115,8 @@ pub trait Planner: SqlCheck + Send + Sync + 'static {
     /// The plan as `text`, `json` or `dot`.
     fn explain(&self, job: &JobSpec, streams: &Manifests, form: &str) -> Result<String, SeamError>;
 
-    /// What would become of the job's newest state (or of the savepoint at `savepoint`, when the job
-    /// has none) if it started now as `job`. Changes nothing.
+    /// What would become of the job's newest state (or of the savepoint at `savepoint`, when the
+    /// job has none) if it started now as `job`. Changes nothing.
     async fn verdict(
         &self,
         job: &JobSpec,

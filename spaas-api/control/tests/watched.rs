@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use millrace_control::watch::METRICS;
 
-const DASHBOARD: &str = include_str!("../../../deploy/grafana/jobs.json");
-const ALERTS: &str = include_str!("../../../deploy/prometheus/alerts.yaml");
+const DASHBOARD: &str = include_str!("../../../deploy/monitoring/dashboard.json");
+const ALERTS: &str = include_str!("../../../deploy/monitoring/alerts.yaml");
 
 fn names_in(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

@@ -54,7 +54,8 @@ struct Ingest {
 }
 
 /// The endpoint for `streams`, sending over `transport`. Clients are told apart by the address in
-/// `ConnectInfo<SocketAddr>`, which `millrace_http::server` provides; without it all share one rate.
+/// `ConnectInfo<SocketAddr>`, which `millrace_http::server` provides; without it all share one
+/// rate.
 pub fn router(
     settings: IngestSettings,
     transport: Arc<dyn Transport>,

@@ -92,7 +92,7 @@ pub struct JobStatus {
     /// Why, when the phase alone does not say it: an error, a crash loop, a pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The goal that `phase` is about; older than the job's goal while the reconciler has not seen it.
+    /// The goal that `phase` is about; older than the job's goal until the reconciler has seen it.
     pub observed_goal: i64,
     /// The generation that the newest run runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
