@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Nexmark on the engine, in process; with `--flink` Apache Flink beside it on the same events.
 #
-#   bench/nexmark/run.sh                      every query, then state and latency
+#   bench/nexmark/run.sh                      every query for 25 s, then state, latency and JSON
 #   bench/nexmark/run.sh --flink              the same, and Flink with the ratio of the two
+#   bench/nexmark/run.sh sustained --queries q16 --rate 150    a rate of thousand events a second
 #   bench/nexmark/run.sh queries --queries q5,q7 --events 2000000
 #   bench/nexmark/run.sh state | latency | json   one part; --help lists the options of each
 set -euo pipefail
@@ -14,7 +15,7 @@ events=${MILLRACE_BENCH_EVENTS:-4000000}
 
 case ${1:-all} in
   all)
-    "$bench" queries --events "$events"
+    "$bench" sustained --seconds "${MILLRACE_BENCH_SECONDS:-25}"
     "$bench" state
     "$bench" latency
     "$bench" json

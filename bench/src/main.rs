@@ -3,8 +3,12 @@
 //!
 //! Run it with `bench/run.sh`, which builds everything with optimization first.
 
+mod bids;
+#[path = "../nexmark/src/counting.rs"]
+mod counting;
 mod events;
 mod http;
+mod job;
 mod limit;
 mod pipeline;
 mod process;
@@ -14,21 +18,35 @@ mod table;
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
+use job::To;
 use pipeline::Take;
 use site::Site;
 use table::Table;
 
+/// What the benchmark starts as a process of its own.
+#[derive(Debug, Subcommand)]
+enum Under {
+    /// A job, from a topic to its end.
+    #[command(hide = true)]
+    Job(job::JobArgs),
+}
+
 /// Benchmarks of the data path.
 #[derive(Debug, Parser)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Under>,
     /// The `millrace` binary under test.
     #[arg(long, default_value = "target/release/millrace")]
     binary: PathBuf,
     /// Megabytes of events per run.
     #[arg(long, default_value_t = 300)]
     megabytes: usize,
+    /// Bids of the run of a job.
+    #[arg(long, default_value_t = 15_000_000)]
+    job_events: u64,
     /// Only the scenarios whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -44,6 +62,9 @@ struct Args {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if let Some(Under::Job(under)) = &args.command {
+        return job::run(under).await;
+    }
     let wanted = |name: &str| name.contains(&args.only);
     let mut table = Table::default();
     let bytes = args.megabytes << 20;
@@ -73,6 +94,11 @@ async fn main() -> anyhow::Result<()> {
         table.add(
             pipeline::copy(&site, "copy: Kafka → Kafka, header filter, no decode", &small).await?,
         );
+    }
+    if wanted("job") {
+        let filled = bids::fill(&site, args.job_events).await?;
+        table.add(job::measure(&site, &filled, To::Count)?);
+        table.add(job::measure(&site, &filled, To::Delta)?);
     }
     if wanted("http") {
         http::run(&site, &mut table).await?;

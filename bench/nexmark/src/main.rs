@@ -9,8 +9,10 @@ mod flink_events;
 mod json;
 mod latency;
 mod process;
+mod ring;
 mod state;
 mod streams;
+mod sustained;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +37,8 @@ const BATCH_ROWS: usize = 8192;
 enum Command {
     /// Events through each query.
     Queries(Args),
+    /// Events for some time through each query, with checkpoints.
+    Sustained(sustained::SustainedArgs),
     /// Checkpoints and restore with much state.
     State(state::StateArgs),
     /// q0 over JSON, and the share of decoding.
@@ -97,6 +101,7 @@ fn target(query: &str) -> u64 {
 async fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Queries(args) => queries(&args).await,
+        Command::Sustained(args) => sustained::run(&args).await,
         Command::State(args) => state::run(&args).await,
         Command::Json(args) => json::run(&args).await,
         Command::Latency(args) => latency::run(&args).await,
@@ -163,7 +168,7 @@ async fn run(query: &str, events: &Events, args: &Args) -> anyhow::Result<Figure
         cpu: after.cpu.saturating_sub(before.cpu),
         rss_bytes: after.rss_bytes,
         state_bytes: seen.state_bytes,
-        pause_us: seen.pause_us,
+        pause_us: seen.pause_us(),
         rows_out: out.rows(),
     })
 }

@@ -1,5 +1,6 @@
 //! The three Nexmark streams: as a catalog, as sources, and how much of them a query reads.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -9,7 +10,7 @@ use tokio::task::JoinSet;
 use millrace_nexmark::{Events, auction_schema, bid_schema, count_char, person_schema, sink};
 use millrace_plan::{Catalog, EventTimeDef, SinkDef, SourceDef};
 use millrace_processors::connector::MemorySource;
-use millrace_processors::{Job, JobControl};
+use millrace_processors::{CheckpointStatus, Job, JobControl};
 
 /// How far watermarks are behind the greatest event time.
 const DELAY: Duration = Duration::from_secs(4);
@@ -52,11 +53,29 @@ pub(crate) fn rows_read(query: &str, events: &Events) -> usize {
     }
 }
 
-/// The greatest numbers a run has shown.
-#[derive(Debug, Clone, Copy, Default)]
+/// What a run has shown.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
+    /// The greatest.
     pub(crate) state_bytes: u64,
-    pub(crate) pause_us: u64,
+    /// By number.
+    pub(crate) checkpoints: BTreeMap<u64, CheckpointStatus>,
+}
+
+impl Seen {
+    fn look(&mut self, control: &JobControl) {
+        let status = control.status();
+        let bytes = status.operators.values().map(|operator| operator.state_bytes).sum();
+        self.state_bytes = self.state_bytes.max(bytes);
+        if status.checkpoint.number > 0 {
+            self.checkpoints.insert(status.checkpoint.number, status.checkpoint);
+        }
+    }
+
+    /// The longest pause of a checkpoint.
+    pub(crate) fn pause_us(&self) -> u64 {
+        self.checkpoints.values().map(|checkpoint| checkpoint.pause_us).max().unwrap_or_default()
+    }
 }
 
 /// Looks at a run until it has ended, in a task of its own.
@@ -65,13 +84,10 @@ pub(crate) fn watch(control: JobControl) -> JoinSet<Seen> {
     watching.spawn(async move {
         let mut seen = Seen::default();
         while !control.has_ended() {
-            let status = control.status();
-            let bytes = status.operators.values().map(|operator| operator.state_bytes).sum();
-            seen.state_bytes = seen.state_bytes.max(bytes);
-            seen.pause_us = seen.pause_us.max(status.checkpoint.pause_us);
+            seen.look(&control);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        seen.pause_us = seen.pause_us.max(control.status().checkpoint.pause_us);
+        seen.look(&control);
         seen
     });
     watching
