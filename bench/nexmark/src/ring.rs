@@ -68,7 +68,8 @@ impl Ring {
         let most = if bids { settings.bids } else { settings.auctions };
         let cycle = settings.persons + settings.auctions + settings.bids;
         let cycles = (batch_rows / most).max(1);
-        let mut generator = Generator::new(&settings);
+        // The very first millisecond is short of events, those of later laps are not.
+        let mut generator = Generator::at(&settings, cycle);
         let mut all = Events::default();
         for _ in 0..slices.max(1) {
             let slice = generator.next_events(cycles * cycle, cycles * cycle);
@@ -264,8 +265,6 @@ impl SourceReader for Reader {
 
 #[cfg(test)]
 mod tests {
-    use millrace_nexmark::generate;
-
     use super::*;
 
     const LONG: Tempo = Tempo { run: Duration::from_mins(10), row_every: Duration::ZERO };
@@ -284,8 +283,8 @@ mod tests {
         let mut reader = ring.source("auction").open(Vec::new(), &[0, 5]).await.unwrap();
         // Nobody reads persons here.
         ring.0.pace[0].store(u64::MAX - AHEAD, Ordering::Relaxed);
-        let settings = Settings { seed: 1, events: 2_000, ..Settings::default() };
-        for rows in generate(&settings, 30).auctions {
+        let settings = Settings { seed: 1, events: 2_050, ..Settings::default() };
+        for rows in Generator::at(&settings, 50).next_events(2_000, 30).auctions {
             let read = read(reader.as_mut()).await;
             assert_eq!(read, rows.project(&[0, 5]).unwrap());
         }
