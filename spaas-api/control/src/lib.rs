@@ -18,6 +18,7 @@
 
 pub mod launch;
 pub mod model;
+pub mod reconcile;
 mod seams;
 pub mod store;
 pub mod watch;

@@ -184,6 +184,43 @@ pub struct RunRecord {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<RunEnd>,
+    /// Of a run that was asked to stop: id of the savepoint it was asked to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<String>,
+    /// When its worker first answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_ms: Option<i64>,
+    /// Whether it has completed a checkpoint.
+    #[serde(default)]
+    pub checkpointed: bool,
+    /// Number of the start, from 1.
+    #[serde(default)]
+    pub attempt: i64,
+    /// What went wrong with it and the runs before it.
+    #[serde(default)]
+    pub trouble: Trouble,
+    /// Of a run that failed: when the next may start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_start_ms: Option<i64>,
+}
+
+/// What went wrong with the runs of a job up to one of them. Kept with the run, so that closing a run
+/// and counting its failure are one write.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// Starts that nobody asked for, since the job was declared.
+    pub restarts: i64,
+    /// Failures since the goal changed or a run was well for long; the pause grows with it.
+    pub failures: i64,
+    /// Failures since a checkpoint was completed.
+    pub barren: i64,
+    /// When the first of `barren` was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barren_since_ms: Option<i64>,
+    /// Whether it fails again and again and never gets anywhere.
+    #[serde(default)]
+    pub crash_loop: bool,
 }
 
 /// Whether a savepoint is there.

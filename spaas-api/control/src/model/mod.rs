@@ -9,6 +9,6 @@ pub use access::{Actor, AuditEntry, Binding, Role, TokenInfo};
 pub use event::{Event, EventKind};
 pub use job::{
     Desired, JobGoal, JobPhase, JobStatus, RunEnd, RunRecord, RunState, Savepoint, SavepointState,
-    StatePolicy,
+    StatePolicy, Trouble,
 };
 pub use resource::{Kind, Metadata, Resource, Version};
