@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use millrace_control::model::{JobPhase, JobStatus, Kind, RunRecord, RunState};
+use millrace_control::model::{JobPhase, JobStatus, Kind, RunRecord, RunState, Trouble};
 use millrace_control::store::{Put, Removal};
 
 /// A put by `ann` at time 1000.
@@ -56,6 +56,12 @@ pub(crate) fn run(id: &str, job: &str, uid: &str) -> RunRecord {
         stopping_ms: None,
         ended_ms: None,
         end: None,
+        savepoint: None,
+        running_ms: None,
+        checkpointed: false,
+        attempt: 1,
+        trouble: Trouble::default(),
+        next_start_ms: None,
     }
 }
 
