@@ -214,6 +214,35 @@ fn any_json() -> impl Strategy<Value = Json> {
         .prop_map(|m| Json::Object(m.into_iter().collect()))
 }
 
+/// Pieces of manifests, so that arbitrary text gets past the first lines.
+fn fragment() -> impl Strategy<Value = String> {
+    let pieces = vec![
+        "kind: Job\nmetadata: { name: a }\nspec: { sql: SELECT }\n",
+        "kind: Job\nmetadata: { name: b }\nspec:\n  sql: |\n    SELECT\n\n     1\n",
+        "kind: Namespace\nmetadata: { name: n }\n",
+        "  memory: 64MiB\n",
+        "---\n",
+        "--- # x\n",
+        "---",
+        "...\n",
+        "# c\n",
+        "%YAML 1.2\n",
+        "\n",
+        "\r\n",
+        "\r",
+        "~\n",
+        "[",
+        "{\"kind\": \"Namespace\", \"metadata\": {\"name\": \"j\"}}",
+        ",",
+        "]",
+        "\t",
+        "\u{feff}",
+        "é",
+        "\"",
+    ];
+    prop_oneof![4 => prop::sample::select(pieces).prop_map(str::to_owned), 1 => ".{0,6}"]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -224,6 +253,27 @@ proptest! {
             let docs = documents(Path::new("m"), &text);
             prop_assert!(docs.is_ok(), "{text}\n{docs:?}");
             prop_assert_eq!(&docs.expect("just checked")[0].spec, &spec, "{}", text);
+        }
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics_and_what_is_read_reads_the_same_again(
+        pieces in prop::collection::vec(fragment(), 0..24),
+    ) {
+        let text = pieces.concat();
+        match documents(Path::new("m"), &text) {
+            Ok(docs) => for doc in docs {
+                let again = documents(Path::new("m"), &doc.text);
+                prop_assert!(again.is_ok(), "{text:?}\n{:?}\n{again:?}", doc.text);
+                prop_assert_eq!(&again.expect("just checked")[0].spec, &doc.spec);
+                prop_assert!(load_text(Path::new("m"), &doc.to_json(), &AnySql).is_ok()
+                    || load_text(Path::new("m"), &doc.text, &AnySql).is_err());
+            },
+            Err(mistakes) => {
+                let lines = text.replace("\r\n", "\n").replace('\r', "\n").split('\n').count();
+                prop_assert!(!mistakes.is_empty());
+                prop_assert!(mistakes.iter().all(|m| (1..=lines).contains(&m.line)));
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ impl SqlError {
     }
 
     /// Reads kind, place and hint out of a DataFusion error about `sql`.
-    pub(crate) fn from_datafusion(sql: &str, error: &DataFusionError) -> Self {
+    pub fn from_datafusion(sql: &str, error: &DataFusionError) -> Self {
         let error = first(error);
         let mut out = Self::from_root(sql, error.find_root());
         if let Some(diagnostic) = error.diagnostic() {
