@@ -214,7 +214,7 @@ fn decode_alone(kafka: &KafkaSettings, stream: &StreamSchema) -> anyhow::Result<
     drop(consumer);
     let mut decoder = Decoder::new(stream);
     let before = usage(std::process::id()).unwrap_or_default().cpu;
-    let decoded: usize = batches.iter().map(|raw| decoder.decode(raw).batch.num_rows()).sum();
+    let events: usize = batches.iter().map(|raw| decoder.decode(raw).batch.num_rows()).sum();
     let took = usage(std::process::id()).unwrap_or_default().cpu.saturating_sub(before);
-    Ok(took.as_nanos() as f64 / decoded.max(1) as f64)
+    Ok(took.as_nanos() as f64 / events.max(1) as f64)
 }
