@@ -1,10 +1,15 @@
 //! Namespaces, connections, jobs and what refers to them: what is read, and what is refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+
+use millrace_events::StreamSchema;
 
 use crate::testing::{AnySql, loaded, mistakes_of};
 use crate::{ConnectionKind, SecretRef, SinkSpec, Target, load_dir, load_text, load_texts_in};
+use crate::{Mistake, SqlCheck, SqlFault};
 
 pub(crate) const GOOD: &str = "\
 kind: Namespace
@@ -153,6 +158,38 @@ fn a_secret_in_the_open_is_in_no_message() {
     let mistakes = mistakes_of(text);
     assert_eq!(mistakes.len(), 4, "{mistakes:?}");
     assert!(!format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
+}
+
+/// Finds every condition wrong at its second line.
+struct BadCondition;
+
+impl SqlCheck for BadCondition {
+    fn check_route(
+        &self,
+        stream: &StreamSchema,
+        filter: Option<&str>,
+        _select: Option<&str>,
+    ) -> Result<SchemaRef, SqlFault> {
+        match filter {
+            Some(_) => {
+                Err(SqlFault { line: 2, column: 5, message: "wrong".to_owned(), hint: None })
+            }
+            None => Ok(stream.arrow()),
+        }
+    }
+}
+
+#[test]
+fn a_fault_in_sql_has_its_place_and_its_field() {
+    let text = "kind: Stream\nmetadata: { name: s }\n\
+                spec: { format: json, columns: [{ name: a, type: string }] }\n---\n\
+                kind: Route\nmetadata: { name: r }\nspec:\n  from: s\n  to: { table: t }\n  \
+                where: |\n    a = 'x'\n    AND wrong = 'y'\n";
+    let mistakes = load_text(Path::new("m"), text, &BadCondition).expect_err("a fault");
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    let Mistake { line, column, document, pointer, .. } = &mistakes[0];
+    assert_eq!((*line, *column, *document), (12, 9, 1));
+    assert_eq!(pointer.as_deref(), Some("/spec/where"));
 }
 
 #[test]
