@@ -1,0 +1,1 @@
+//! What a run is given to do, made of what is declared.
