@@ -167,7 +167,7 @@ impl Shared {
                 }
             }
             Effect::ForgetRuns => parts.launcher.forget(&job).await?,
-            Effect::ForgetState => parts.planner.forget(&job).await?,
+            Effect::ForgetState => parts.source.forget(&job).await?,
             Effect::RemoveJob => self.remove(&subject.key).await?,
         }
         Ok(Flow::On)

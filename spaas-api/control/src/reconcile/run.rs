@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use millrace_events::Clock;
 
+use crate::Launcher;
 use crate::store::{Store, StoreError};
-use crate::{Launcher, Planner};
 
 use super::act::Again;
 use super::board::{Key, LiveBoard};
@@ -29,8 +29,6 @@ pub struct ReconcilerParts {
     pub launcher: Arc<dyn Launcher>,
     /// Where runs get what they are to do.
     pub source: Arc<dyn AssignmentSource>,
-    /// The engine; asked to forget the state of jobs that are removed.
-    pub planner: Arc<dyn Planner>,
     /// Jobs that settings declare.
     pub built_ins: Vec<BuiltIn>,
     /// Time.

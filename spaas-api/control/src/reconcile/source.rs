@@ -28,6 +28,10 @@ pub trait AssignmentSource: Send + Sync + 'static {
     /// [`SeamError::Sql`] and [`SeamError::Refused`] fail the job until its goal changes,
     /// [`SeamError::Unavailable`] is tried again.
     async fn prepare(&self, job: &Resource, goal: &JobGoal) -> Result<Prepared, SeamError>;
+
+    /// Removes checkpoints and savepoints of the job of this qualified name, which is deleted: see
+    /// [`Planner::forget`](crate::Planner::forget).
+    async fn forget(&self, job: &str) -> Result<(), SeamError>;
 }
 
 /// A job that settings declare instead of a person: the router, the broker. It has no end of its
