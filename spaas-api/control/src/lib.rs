@@ -16,6 +16,7 @@
 //! Must not know: operator internals, Kafka, tables, SQL. What it needs of them comes in as a
 //! trait: [`Planner`], [`Topics`], [`Tables`]; workers are reached through a [`Launcher`].
 
+pub mod access;
 pub mod admission;
 pub mod api;
 pub mod launch;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::any::{Any, AnyPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor, Transaction};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Transaction};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use millrace_events::{Clock, SystemClock};
@@ -105,6 +105,10 @@ impl Store {
             Dialect::Sqlite => (SQLITE_SETUP, sqlite_file(url)?),
             Dialect::Postgres => (POSTGRES_SETUP, POSTGRES_CONNECTIONS),
         };
+        // A pool tries again and again and in the end says only that time is up.
+        let mut first = AnyConnection::connect(url).await?;
+        first.execute(sqlx::raw_sql(setup)).await?;
+        first.close().await?;
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .min_connections(1)
