@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use millrace_events::Clock;
 use millrace_spec::Manifests;
 
 use super::declared::Declared;
@@ -16,7 +17,7 @@ use super::outline::Outlines;
 use super::owners::Foreign;
 use super::readers;
 use super::refusal::{Conflict, Fault, Refusal};
-use crate::Planner;
+use crate::{Planner, Topics};
 use crate::model::{Desired, Kind, Resource, StatePolicy};
 use crate::seams::{JobOutline, StateVerdict};
 use crate::store::{JobGoalChange, Put, PutOutcome, Store};
@@ -85,24 +86,25 @@ impl Checked {
 }
 
 /// Checks drafts against everything declared.
-#[derive(Debug)]
 pub struct Admission {
     pub(super) store: Store,
     pub(super) planner: Arc<dyn Planner>,
+    pub(super) topics: Arc<dyn Topics>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) outlines: Outlines,
     turn: Mutex<()>,
 }
 
-impl std::fmt::Debug for dyn Planner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Planner")
-    }
-}
-
 impl Admission {
-    /// Over a store and an engine.
-    pub fn new(store: Store, planner: Arc<dyn Planner>) -> Self {
-        Self { store, planner, outlines: Outlines::default(), turn: Mutex::new(()) }
+    /// Over a store, an engine and the log.
+    pub fn new(
+        store: Store,
+        planner: Arc<dyn Planner>,
+        topics: Arc<dyn Topics>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (outlines, turn) = (Outlines::default(), Mutex::new(()));
+        Self { store, planner, topics, clock, outlines, turn }
     }
 
     /// Held from a check to the write of what was checked: nothing else is declared or removed in

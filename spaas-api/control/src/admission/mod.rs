@@ -27,6 +27,7 @@ mod refusal;
 mod removal;
 mod tried;
 
+pub use assign::stream_topic;
 pub use check::{Admission, Checked, Wish};
 pub use declared::{document, topic_of};
 pub use draft::{Draft, Drafts};

@@ -1,19 +1,16 @@
 //! Declaring: checked drafts become resources, or, in a dry run, what would become of them.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use millrace_http::Problem;
-use millrace_spec::parse_duration;
 
 use super::input::Condition;
 use super::parts::Api;
 use super::problems::{refusal_problem, stale, store_problem};
-use crate::admission::{Checked, Drafts, Wish, topic_of};
+use crate::admission::{Checked, Drafts, Wish, stream_topic};
 use crate::model::{Actor, EventKind, Kind, Metadata, Resource};
-use crate::seams::{JobOutline, StateVerdict, TopicNeed};
+use crate::seams::{JobOutline, StateVerdict};
 use crate::store::{Happening, PutOutcome};
 
 /// How to declare.
@@ -175,14 +172,10 @@ fn preview(ns: &str, one: &Checked, now: i64) -> Resource {
 /// is declared all the same, and whatever reads it asks for the topic again.
 async fn ensure_topic(api: &Api, actor: &Actor, stream: &Resource) {
     let Metadata { namespace, name, .. } = &stream.metadata;
-    let retention = stream.spec["retention"].as_str().and_then(|t| parse_duration(t).ok());
-    let need = TopicNeed {
-        topic: topic_of(namespace, name, &stream.spec),
-        partitions: stream.spec["partitions"].as_i64().and_then(|n| n.try_into().ok()).unwrap_or(1),
-        retention: retention.filter(|r: &Duration| !r.is_zero()),
-        compacted: false,
-    };
-    let (what, message) = match api.topics.ensure(&need).await {
+    if !stream.spec["connection"].is_null() {
+        return;
+    }
+    let (what, message) = match api.topics.ensure(&stream_topic(stream)).await {
         Ok(different) if different.is_empty() => return,
         Ok(different) => ("TopicDiffers", different.join("; ")),
         Err(error) => ("TopicNotEnsured", error.to_string()),

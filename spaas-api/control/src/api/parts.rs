@@ -10,6 +10,7 @@ use millrace_events::Clock;
 use crate::admission::Admission;
 use crate::model::JobStatus;
 use crate::store::Store;
+use crate::reconcile::LiveBoard;
 use crate::{Launcher, Planner, Tables, Topics};
 
 /// How jobs are doing at this moment; the reconciler's board fulfils it.
@@ -18,11 +19,19 @@ pub trait Live: Send + Sync + 'static {
     fn status(&self, namespace: &str, job: &str) -> Option<JobStatus>;
 }
 
+impl Live for LiveBoard {
+    fn status(&self, namespace: &str, job: &str) -> Option<JobStatus> {
+        Self::status(self, namespace, job)
+    }
+}
+
 /// What the API is built of.
 #[derive(Clone)]
 pub struct ControlParts {
     /// Goal state.
     pub store: Store,
+    /// What may be declared; shared with the reconciler, which gets work from it.
+    pub admission: Arc<Admission>,
     /// The engine.
     pub planner: Arc<dyn Planner>,
     /// Topics of the log.
@@ -46,13 +55,11 @@ pub(crate) struct Inner {
     /// What goes on when its client has gone away. Each ends by itself: a launcher gives up on a
     /// run that does not answer.
     pub(crate) tasks: TaskTracker,
-    pub(crate) admission: Admission,
 }
 
 impl Api {
     pub(crate) fn new(parts: ControlParts) -> Self {
-        let admission = Admission::new(parts.store.clone(), Arc::clone(&parts.planner));
-        Self(Arc::new(Inner { parts, tasks: TaskTracker::new(), admission }))
+        Self(Arc::new(Inner { parts, tasks: TaskTracker::new() }))
     }
 }
 

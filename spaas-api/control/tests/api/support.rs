@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use millrace_control::admission::Admission;
 use millrace_control::api::{ControlParts, router};
 use millrace_control::model::{Actor, Binding, Role};
 use millrace_control::store::Store;
@@ -92,14 +93,19 @@ impl Server {
         let url = format!("sqlite:{}?mode=rwc", folder.path().join("control.db").display());
         let store = Store::open(&url).await.unwrap();
         let (board, engine, log) = (Arc::default(), Arc::default(), Arc::default());
+        let clock = Arc::new(SystemClock::default());
+        let (planner, topics) = (Arc::<Engine>::clone(&engine), Arc::<Log>::clone(&log));
+        let admission =
+            Admission::new(store.clone(), planner.clone(), topics.clone(), clock.clone());
         let parts = ControlParts {
             store: store.clone(),
-            planner: Arc::clone(&engine) as Arc<Engine>,
-            topics: Arc::clone(&log) as Arc<Log>,
+            admission: Arc::new(admission),
+            planner,
+            topics,
             tables: Arc::new(Warehouse),
             launcher: Arc::new(Runs),
-            live: Arc::clone(&board) as Arc<Board>,
-            clock: Arc::new(SystemClock::default()),
+            live: Arc::<Board>::clone(&board),
+            clock,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

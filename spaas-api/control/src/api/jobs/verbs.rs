@@ -16,7 +16,7 @@ use crate::api::caller::Editor;
 use crate::api::input::{Condition, Json, MatchCondition, Query, bad_body};
 use crate::api::parts::Api;
 use crate::api::problems::{conflict, stale, store_problem};
-use crate::model::{Desired, JobGoal};
+use crate::model::{Desired, JobGoal, StatePolicy};
 
 /// How to do it.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -121,8 +121,17 @@ impl Ask {
         let (before, expect) = self.before(api).await?;
         let (ns, name) = self.job();
         let reason = self.query.reason.clone().or(reason);
+        let change = |goal: &mut JobGoal| {
+            let old = goal.clone();
+            change(goal);
+            // What one start was allowed to forget, the next is not.
+            let started = before.status.as_ref().is_some_and(|s| s.observed_goal >= old.goal);
+            if started && *goal != old && goal.version == old.version {
+                goal.state = StatePolicy::Keep;
+            }
+        };
         if self.query.dry_run {
-            return Ok(would(before, change));
+            return Ok(would(&before, change));
         }
         let (author, now) = (self.who.actor.name.as_str(), api.clock.now_ms());
         let goal =
@@ -133,11 +142,11 @@ impl Ask {
     }
 }
 
-fn would(before: JobView, change: impl FnOnce(&mut JobGoal)) -> Response {
+fn would(before: &JobView, change: impl FnOnce(&mut JobGoal)) -> Response {
     let mut goal = before.goal.clone();
     change(&mut goal);
     goal.goal = before.goal.goal + i64::from(goal != before.goal);
-    let view = JobView { goal, settled: false, ..before };
+    let view = JobView { goal, settled: false, ..before.clone() };
     tagged(StatusCode::OK, view.goal.goal, &view)
 }
 
