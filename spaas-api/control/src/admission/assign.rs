@@ -42,6 +42,10 @@ impl AssignmentSource for Admission {
         };
         Ok(Prepared { work: Work::Job(work), parallelism, memory_bytes: spec.memory })
     }
+
+    async fn forget(&self, job: &str) -> Result<(), SeamError> {
+        self.planner.forget(job).await
+    }
 }
 
 impl Admission {

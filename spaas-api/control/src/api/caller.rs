@@ -11,6 +11,7 @@ use millrace_http::Problem;
 
 use super::parts::Api;
 use super::problems::{not_found, store_problem};
+use crate::access::no_namespace;
 use crate::model::{Actor, Kind, Role};
 
 /// Somebody with a token.
@@ -85,11 +86,14 @@ impl FromRequestParts<Api> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let Anyone { actor, path } = Anyone::from_request_parts(parts, api).await?;
-        match path.0.get("ns") {
-            _ if actor.role_everywhere() == Some(Role::Admin) => Ok(Self { actor, path }),
-            Some(ns) if actor.role_in(ns).is_none() => Err(not_found()),
-            _ => Err(forbidden("admin in all namespaces")),
+        if let Some(ns) = path.0.get("ns")
+            && actor.role_everywhere().is_none_or(|role| role < Role::Admin)
+        {
+            // Without a role in it nobody learns whether it is there.
+            actor.require(ns, Role::Viewer)?;
         }
+        actor.require_everywhere(Role::Admin)?;
+        Ok(Self { actor, path })
     }
 }
 
@@ -119,24 +123,18 @@ async fn within(
 ) -> Result<(Actor, String, PathValues), Problem> {
     let Anyone { actor, path } = Anyone::from_request_parts(parts, api).await?;
     let ns = path.get("ns").to_owned();
-    let role = actor.role_in(&ns).ok_or_else(not_found)?;
+    actor.require(&ns, Role::Viewer)?;
     let there = api.store.get(&ns, Kind::Namespace, &ns).await.map_err(store_problem)?;
     if there.is_none() {
-        return Err(not_found());
+        return Err(no_namespace(&ns));
     }
-    if role < needed {
-        return Err(forbidden("editor in this namespace"));
-    }
+    actor.require(&ns, needed)?;
     Ok((actor, ns, path))
 }
 
+/// The guard has let it through without saying who it is.
 fn unauthenticated() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "A token is needed")
         .detail("send `Authorization: Bearer mlr_…`")
         .header(WWW_AUTHENTICATE, "Bearer")
-}
-
-fn forbidden(needed: &str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this")
-        .detail(format!("this needs the role {needed}"))
 }

@@ -30,6 +30,7 @@ mod problems;
 mod resources;
 mod router;
 mod tables;
+mod tokens;
 
 pub use parts::{ControlParts, Live};
 pub use router::{openapi, router};

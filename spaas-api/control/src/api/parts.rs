@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use millrace_events::Clock;
 
+use crate::access::Access;
 use crate::admission::Admission;
 use crate::model::JobStatus;
 use crate::store::Store;
@@ -32,6 +33,8 @@ pub struct ControlParts {
     pub store: Store,
     /// What may be declared; shared with the reconciler, which gets work from it.
     pub admission: Arc<Admission>,
+    /// Who may.
+    pub access: Access,
     /// The engine.
     pub planner: Arc<dyn Planner>,
     /// Topics of the log.

@@ -19,22 +19,30 @@ use super::jobs::{numbers, runs, savepoints, status, streams, tries, verbs, vers
 use super::openapi::{self, Document};
 use super::parts::{Api, ControlParts};
 use super::problems::not_found;
-use super::{apply, history, idempotency, input, namespaces, overview, resources, tables};
+use crate::access::protect;
+use super::{apply, history, idempotency, input, namespaces, overview, resources, tables, tokens};
+
+/// Where the OpenAPI document is, for anybody.
+const DOCUMENT: &str = "/v1/openapi.json";
+/// Where it can be browsed, by anybody.
+const DOCS: &str = "/docs";
 
 /// The HTTP API of the control plane, ready to be served.
 pub fn router(parts: ControlParts) -> Router {
+    let access = parts.access.clone();
     let api = Api::new(parts);
     let (operations, document) = operations().split_for_parts();
     let document: Arc<str> = openapi::complete(&document).to_string().into();
     let operations = operations
         .layer(from_fn_with_state(api.clone(), idempotency::layer))
         .with_state(api.clone());
-    operations
-        .route("/v1/openapi.json", get(move || json_text(Arc::clone(&document))))
-        .route("/docs", get(super::page::page))
+    let app = operations
+        .route(DOCUMENT, get(move || json_text(Arc::clone(&document))))
+        .route(DOCS, get(super::page::page))
         .fallback(unknown)
         .method_not_allowed_fallback(|| async { wrong_method() })
-        .layer(DefaultBodyLimit::max(input::MAX_BODY))
+        .layer(DefaultBodyLimit::max(input::MAX_BODY));
+    protect(app, access, &[DOCUMENT, DOCS])
 }
 
 /// The OpenAPI document, as it is served.
@@ -58,6 +66,9 @@ fn operations() -> OpenApiRouter<Api> {
         .routes(routes!(tables::get))
         .routes(routes!(overview::overview))
         .routes(routes!(overview::whoami))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::delete))
+        .routes(routes!(tokens::audit))
         .merge(jobs())
 }
 

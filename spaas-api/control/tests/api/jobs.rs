@@ -1,1 +1,180 @@
-//! Verbs.
+//! Verbs: what is wanted of a job, how its state is kept, what can be seen of it.
+
+use millrace_control::model::{JobPhase, JobStatus};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{COUNTS, PLAYS, Server};
+
+const JOB: &str = "/v1/namespaces/default/jobs/counts";
+
+async fn with_job() -> Server {
+    let server = Server::start().await;
+    server.put("/v1/namespaces/default/streams/plays", PLAYS).await.is(201);
+    server.put(JOB, COUNTS).await.is(201);
+    server
+}
+
+/// The board says that the job runs under this goal.
+fn running(server: &Server, goal: i64) {
+    let status = JobStatus {
+        phase: JobPhase::Running,
+        reason: None,
+        observed_goal: goal,
+        observed_generation: Some(1),
+        run: Some("run-1".to_owned()),
+        restarts: 0,
+        failures: 0,
+        next_start_ms: None,
+        worker: None,
+    };
+    let key = ("default".to_owned(), "counts".to_owned());
+    server.board.0.lock().unwrap().insert(key, status);
+}
+
+#[tokio::test]
+async fn verbs_change_the_goal_under_its_number() {
+    let server = with_job().await;
+    let stopped = server.post(&format!("{JOB}/stop"), &json!({"drain": true})).await.is(202);
+    assert_eq!(stopped.json()["goal"]["desired"], "stopped");
+    assert_eq!(stopped.json()["goal"]["drain"], true);
+    assert_eq!(stopped.header("etag"), "\"2\"");
+    let again = server.post(&format!("{JOB}/stop"), &json!({})).await.is(202);
+    assert_eq!(again.header("etag"), "\"2\"", "it is stopped already");
+    let resume = |tag: &str| {
+        let request = server.request(Method::POST, &format!("{JOB}/resume"));
+        server.send(request.header("if-match", tag))
+    };
+    assert_eq!(resume("\"1\"").await.problem(412, "stale")["current"], 2);
+    let resumed = resume("\"2\"").await.is(202).json();
+    assert_eq!((&resumed["goal"]["desired"], &resumed["goal"]["drain"]), (
+        &json!("running"),
+        &json!(false)
+    ));
+    let scaled = server.post(&format!("{JOB}/rescale"), &json!({"parallelism": 4})).await.is(202);
+    assert_eq!(scaled.json()["goal"]["parallelism"], 4);
+    let would = server.post(&format!("{JOB}/restart?dry_run=true"), &json!({})).await.is(200);
+    assert_eq!(would.json()["goal"]["restarts"], 1);
+    assert_eq!(server.get(&format!("{JOB}/status")).await.json()["goal"]["restarts"], 0);
+    let events = server.get(&format!("{JOB}/events")).await.is(200).json();
+    let said: Vec<&str> =
+        events["items"].as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap()).collect();
+    assert_eq!(said, ["Created", "StopRequested", "StartRequested", "RescaleRequested"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_held_until_the_job_rests() {
+    let server = with_job().await;
+    running(&server, 1);
+    let waited = server.post(&format!("{JOB}/deploy?wait=5"), &json!({})).await.is(202).json();
+    assert_eq!(waited["settled"], true);
+    let early = server.post(&format!("{JOB}/restart"), &json!({})).await.is(202).json();
+    assert_eq!(early["settled"], false, "the reconciler has not seen goal 2");
+    let path = format!("{JOB}/restart?wait=30");
+    let seen = async {
+        // Seen only once the request has set goal 3.
+        while server.store.goal("default", "counts").await.unwrap().unwrap().goal < 3 {
+            tokio::task::yield_now().await;
+        }
+        running(&server, 3);
+    };
+    let body = json!({});
+    let (answer, ()) = tokio::join!(server.post(&path, &body), seen);
+    assert_eq!(answer.is(202).json()["settled"], true);
+    server.post(&format!("{JOB}/restart?wait=61"), &json!({})).await.problem(400, "bad-query");
+}
+
+#[tokio::test]
+async fn a_version_that_loses_state_must_be_allowed() {
+    let server = with_job().await;
+    let partly = COUNTS.replace("INSERT", "/*partly*/ INSERT");
+    let problem = server.put(JOB, &partly).await.problem(409, "state-incompatible");
+    assert_eq!(problem["verdict"]["dropped"], json!(["window of plays"]));
+    let plan = server.post_yaml(&format!("{JOB}/plan"), &partly).await.is(200).json();
+    assert_eq!((&plan["needs"], &plan["outcome"]), (
+        &json!("allow_dropped_state"),
+        &json!("configured")
+    ));
+    assert_eq!(server.get(JOB).await.json()["metadata"]["generation"], 1);
+    server.put(&format!("{JOB}?allow_dropped_state=true"), &partly).await.is(200);
+    let goal = &server.get(&format!("{JOB}/status")).await.json()["goal"];
+    assert_eq!((&goal["version"], &goal["state"]), (&json!(2), &json!("allow_dropped")));
+    let other = COUNTS.replace("INSERT", "/*incompatible*/ INSERT");
+    server.put(&format!("{JOB}?allow_dropped_state=true"), &other).await.is(409);
+    let upgrade = format!("{JOB}/upgrade?fresh_state=true");
+    let view = server.post_yaml(&upgrade, &other).await.is(202).json();
+    assert_eq!((&view["goal"]["version"], &view["goal"]["state"]), (&json!(3), &json!("fresh")));
+    let back = server.post(&format!("{JOB}/rollback"), &json!({"generation": 1})).await.is(202);
+    assert_eq!(back.json()["goal"]["version"], 1);
+    assert_eq!(back.json()["goal"]["state"], "keep");
+    let lost = server.post(&format!("{JOB}/rollback"), &json!({"generation": 2})).await;
+    lost.problem(409, "state-incompatible");
+    server.post(&format!("{JOB}/rollback"), &json!({"generation": 9})).await.is(404);
+}
+
+#[tokio::test]
+async fn what_one_start_may_forget_the_next_may_not() {
+    let server = with_job().await;
+    let other = COUNTS.replace("INSERT", "/*incompatible*/ INSERT");
+    server.put(&format!("{JOB}?fresh_state=true"), &other).await.is(200);
+    let early = server.post(&format!("{JOB}/restart"), &json!({})).await.is(202).json();
+    assert_eq!(early["goal"]["state"], "fresh", "version 2 has not started yet");
+    running(&server, 3);
+    let late = server.post(&format!("{JOB}/restart"), &json!({})).await.is(202).json();
+    assert_eq!(late["goal"]["state"], "keep");
+}
+
+#[tokio::test]
+async fn savepoints_are_made_of_running_jobs_and_start_new_ones() {
+    let server = with_job().await;
+    let path = format!("{JOB}/savepoint");
+    server.post(&path, &json!({})).await.problem(409, "not-running");
+    running(&server, 1);
+    let made = server.post(&path, &json!({"reason": "before the move"})).await.is(202).json();
+    assert_eq!(made["state"], json!({"kind": "complete", "checkpoint": 7}));
+    let listed = server.get(&format!("{JOB}/savepoints")).await.is(200).json();
+    assert_eq!(listed["items"][0], made);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(server.get(&format!("{JOB}/savepoints/{id}")).await.is(200).json(), made);
+    let moved = COUNTS.replace("name: counts", "name: moved");
+    let path = format!("/v1/namespaces/default/jobs/moved?from_savepoint={id}&stopped=true");
+    server.put(&path, &moved).await.is(201);
+    let view = server.get("/v1/namespaces/default/jobs/moved/status").await.is(200).json();
+    assert_eq!(view["goal"]["fromSavepoint"], made["path"]);
+    assert_eq!(view["goal"]["desired"], "stopped");
+    let stop = server.post(&format!("{JOB}/stop"), &json!({"savepoint": true})).await.is(202);
+    let asked = stop.json()["goal"]["stopSavepoint"].as_str().unwrap().to_owned();
+    let asked = server.get(&format!("{JOB}/savepoints/{asked}")).await.is(200).json();
+    assert_eq!(asked["state"]["kind"], "requested");
+    server.delete(&format!("{JOB}/savepoints/{id}")).await.is(204);
+    server.get(&format!("{JOB}/savepoints/{id}")).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_job_can_be_looked_at() {
+    let server = with_job().await;
+    let log = server.get(&format!("{JOB}/logs?lines=7")).await.is(200);
+    assert_eq!(log.text, "log of counts\nlast 7\n");
+    assert_eq!(log.header("content-type"), "text/plain; charset=utf-8");
+    server.get(&format!("{JOB}/tail")).await.problem(409, "not-running");
+    running(&server, 1);
+    let tail = server.get(&format!("{JOB}/tail?sink=counts")).await.is(200);
+    assert_eq!(tail.header("content-type"), "text/event-stream");
+    assert!(tail.text.starts_with("data: {\"kind\":\"+I\""), "{}", tail.text);
+    let numbers = server.get(&format!("{JOB}/metrics")).await.is(200).json();
+    assert_eq!((&numbers["phase"], &numbers["lag"]), (&json!("running"), &json!(null)));
+    let overview = server.get("/v1/overview").await.is(200).json();
+    assert_eq!(overview["jobs"][0]["name"], "counts");
+    let plan = server.get(&format!("{JOB}/explain?form=dot")).await.is(200);
+    assert_eq!(plan.text, "dot of counts");
+    let sql = json!({"sql": "INSERT INTO counts SELECT member FROM plays"});
+    let path = "/v1/namespaces/default/jobs/-/sample?events=5&rows=2";
+    let rows = server.post(path, &sql).await.is(200).json();
+    assert_eq!(rows[0]["rows"], json!([{"events": 5, "rows": 2}]));
+    let tables = server.get("/v1/namespaces/default/tables").await.is(200).json();
+    assert_eq!(tables["items"][0]["name"], "public.counts");
+    assert_eq!(tables["items"][0]["writers"], json!(["jobs/counts"]));
+    server.get("/v1/namespaces/default/tables/counts").await.is(200);
+    server.get("/v1/namespaces/default/tables/other").await.problem(404, "not-found");
+    assert_eq!(server.get(&format!("{JOB}/runs")).await.is(200).json()["items"], json!([]));
+}

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::middleware::{Next, from_fn};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -10,9 +9,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use millrace_control::access::Access;
 use millrace_control::admission::Admission;
 use millrace_control::api::{ControlParts, router};
-use millrace_control::model::{Actor, Binding, Role};
+use millrace_control::model::{Binding, Role};
 use millrace_control::store::Store;
 use millrace_events::SystemClock;
 use millrace_http::server::serve;
@@ -45,6 +45,7 @@ spec:
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) client: Client,
+    pub(crate) admin: String,
     pub(crate) store: Store,
     pub(crate) board: Shared<Board>,
     pub(crate) engine: Shared<Engine>,
@@ -97,9 +98,13 @@ impl Server {
         let (planner, topics) = (Arc::<Engine>::clone(&engine), Arc::<Log>::clone(&log));
         let admission =
             Admission::new(store.clone(), planner.clone(), topics.clone(), clock.clone());
+        let access = Access::new(store.clone(), clock.clone());
+        let everywhere = Binding { namespace: "*".to_owned(), role: Role::Admin };
+        let admin = access.create_token("admin", vec![everywhere], None).await.unwrap();
         let parts = ControlParts {
             store: store.clone(),
             admission: Arc::new(admission),
+            access,
             planner,
             topics,
             tables: Arc::new(Warehouse),
@@ -109,15 +114,16 @@ impl Server {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = router(parts).layer(from_fn(known));
+        let app = router(parts);
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, app, CancellationToken::new()));
         let client = Client::new();
-        Self { url, client, store, board, engine, log, _serving: serving, _folder: folder }
+        let admin = admin.text.reveal();
+        Self { url, client, admin, store, board, engine, log, _serving: serving, _folder: folder }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url)).bearer_auth("admin")
+        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.admin)
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
@@ -152,19 +158,4 @@ impl Server {
 
 pub(crate) fn yaml(request: RequestBuilder, text: &str) -> RequestBuilder {
     request.header("content-type", "application/yaml").body(text.to_owned())
-}
-
-/// Who the tokens of these tests are.
-async fn known(mut request: axum::extract::Request, next: Next) -> axum::response::Response {
-    let token = request.headers().get("authorization").and_then(|v| v.to_str().ok());
-    let token = token.and_then(|t| t.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
-    let (namespace, role) = match token.as_str() {
-        "admin" => ("*", Role::Admin),
-        "viewer" => ("default", Role::Viewer),
-        "foreign" => ("elsewhere", Role::Editor),
-        _ => return next.run(request).await,
-    };
-    let bindings = vec![Binding { namespace: namespace.to_owned(), role }];
-    request.extensions_mut().insert(Actor { token: token.clone(), name: token, bindings });
-    next.run(request).await
 }
