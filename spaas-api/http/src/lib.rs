@@ -5,4 +5,4 @@
 pub mod problem;
 pub mod server;
 
-pub use problem::{ItemError, Problem};
+pub use problem::{ItemError, Place, Problem};

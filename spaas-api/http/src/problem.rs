@@ -26,6 +26,9 @@ pub struct ItemError {
     /// Line in the request's text, or in the SQL at `pointer`, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
+    /// Of SQL within a manifest: where it is in the request's text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<Place>,
     /// Column in that line in characters (bytes for events), counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
@@ -40,6 +43,15 @@ pub struct ItemError {
     /// The line it is in, as far as it helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<String>,
+}
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
 }
 
 impl ItemError {

@@ -75,7 +75,8 @@ impl Admission {
         declared: &Declared,
     ) -> Result<Manifests, SeamError> {
         let mut texts = vec![(PathBuf::from("job"), document(Kind::Job, name, spec))];
-        let used = declared.within(ns).filter(|r| matches!(r.kind, Kind::Stream | Kind::Connection));
+        let used =
+            declared.within(ns).filter(|r| matches!(r.kind, Kind::Stream | Kind::Connection));
         texts.extend(used.map(|r| {
             let path = PathBuf::from(format!("{}/{}", r.kind.plural(), r.metadata.name));
             (path, document(r.kind, &r.metadata.name, &r.spec))

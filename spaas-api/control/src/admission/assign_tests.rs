@@ -36,10 +36,10 @@ fn what_the_router_gets_is_qualified_and_keeps_its_topics() {
     assert_eq!(text["spec"]["topic"], "team--plays");
     let named = resource("team", Kind::Stream, "plays", json!({"topic": "shared"}));
     let text: Value = serde_json::from_str(&qualified_document(&named)).unwrap();
-    assert_eq!((&text["metadata"]["name"], &text["spec"]["topic"]), (
-        &json!("team--plays"),
-        &json!("shared")
-    ));
+    assert_eq!(
+        (&text["metadata"]["name"], &text["spec"]["topic"]),
+        (&json!("team--plays"), &json!("shared"))
+    );
     let own = resource("default", Kind::Stream, "plays", json!({}));
     let text: Value = serde_json::from_str(&qualified_document(&own)).unwrap();
     assert_eq!(text["metadata"]["name"], "plays");

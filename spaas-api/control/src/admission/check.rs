@@ -17,10 +17,10 @@ use super::outline::Outlines;
 use super::owners::Foreign;
 use super::readers;
 use super::refusal::{Conflict, Fault, Refusal};
-use crate::{Planner, Topics};
 use crate::model::{Desired, Kind, Resource, StatePolicy};
 use crate::seams::{JobOutline, StateVerdict};
 use crate::store::{JobGoalChange, Put, PutOutcome, Store};
+use crate::{Planner, Topics};
 
 /// What a caller allows and asks for beside the manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Admission {
         let planned = Planned { job, outline };
         if judged(one.before.as_ref(), &one.draft, wish) {
             let savepoint = wish.from_savepoint.as_deref().filter(|_| one.before.is_none());
-            let from = (savepoint, one.draft.document);
+            let from = (savepoint, &one.draft);
             let (verdict, policy) = judge(&planned, manifests, from, wish, &*self.planner).await?;
             one.verdict = Some(verdict);
             one.policy = Some(policy);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use millrace_spec::{Document, documents, qualified};
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub struct Draft {
     pub labels: BTreeMap<String, String>,
     /// Its spec in canonical form, defaults left out.
     pub spec: Value,
+    /// As it was written.
+    pub source: Arc<Document>,
 }
 
 /// The documents of one request.
@@ -71,7 +74,7 @@ impl Drafts {
 fn draft(ns: &str, document: usize, found: Document, wrong: &mut Vec<Fault>) -> Draft {
     let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == found.kind.as_str());
     let kind = kind.expect("manifests and the store have the same kinds");
-    if let Some(other) = found.namespace.filter(|own| own != ns) {
+    if let Some(other) = found.namespace.as_ref().filter(|own| *own != ns) {
         let message = format!("the document is of namespace `{other}`, the request of `{ns}`");
         let fault = Fault::at(document, "/metadata/namespace", message);
         wrong.push(fault.hint("leave it out, or send it to its own namespace"));
@@ -80,5 +83,6 @@ fn draft(ns: &str, document: usize, found: Document, wrong: &mut Vec<Fault>) -> 
         let message = "its name with the namespace is longer than 100 characters";
         wrong.push(Fault::at(document, "/metadata/name", message).hint("choose a shorter name"));
     }
-    Draft { document, kind, name: found.name, labels: found.labels, spec: found.spec }
+    let (name, labels) = (found.name.clone(), found.labels.clone());
+    Draft { document, kind, name, labels, spec: found.spec.clone(), source: Arc::new(found) }
 }

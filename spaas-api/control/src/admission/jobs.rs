@@ -33,14 +33,19 @@ pub(crate) fn plan(
             qualify_feeds(ns, &mut job, &mut outline);
             Ok(Planned { job, outline })
         }
-        Err(error) => Err(refuse(draft.document, error)),
+        Err(error) => Err(refuse(draft, error)),
     }
 }
 
-fn refuse(document: usize, error: SeamError) -> Refusal {
+fn refuse(draft: &Draft, error: SeamError) -> Refusal {
+    let document = draft.document;
     match error {
         SeamError::Sql(mistakes) => {
-            Refusal::Sql(Fault::of_sql(Some(document), "/spec/sql", &mistakes))
+            let mut faults = Fault::of_sql(Some(document), "/spec/sql", &mistakes);
+            for (fault, mistake) in faults.iter_mut().zip(&mistakes) {
+                fault.place = draft.source.locate_sql(mistake.line, mistake.column);
+            }
+            Refusal::Sql(faults)
         }
         SeamError::Refused(why) => Refusal::Manifest(vec![Fault::at(document, "/spec", why)]),
         SeamError::Unavailable(_) => Refusal::Seam(error),
@@ -52,15 +57,15 @@ fn refuse(document: usize, error: SeamError) -> Refusal {
 pub(crate) async fn judge(
     planned: &Planned,
     manifests: &Manifests,
-    (savepoint, document): (Option<&str>, usize),
+    (savepoint, draft): (Option<&str>, &Draft),
     wish: &Wish,
     planner: &dyn Planner,
 ) -> Result<(StateVerdict, StatePolicy), Refusal> {
     let verdict = planner.verdict(&planned.job, manifests, savepoint).await;
-    let verdict = verdict.map_err(|error| refuse(document, error))?;
+    let verdict = verdict.map_err(|error| refuse(draft, error))?;
     let policy = allowed(&verdict, wish).map_err(|mut conflict| {
         conflict.verdict = Some(verdict.clone());
-        conflict.at(document, "/spec/sql")
+        conflict.at(draft.document, "/spec/sql")
     })?;
     Ok((verdict, policy))
 }

@@ -16,6 +16,8 @@ pub struct Fault {
     pub line: Option<usize>,
     /// Column in characters, from 1.
     pub column: Option<usize>,
+    /// Of SQL: line and column in the request's text, if it is known there.
+    pub place: Option<(usize, usize)>,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
@@ -46,6 +48,7 @@ impl Fault {
     pub fn of_sql(document: Option<usize>, pointer: &str, mistakes: &[SqlMistake]) -> Vec<Self> {
         let fault = |mistake: &SqlMistake| Self {
             document,
+            place: None,
             pointer: Some(pointer.to_owned()),
             line: Some(mistake.line),
             column: Some(mistake.column),
@@ -60,6 +63,7 @@ impl Fault {
     pub(super) fn of_text(mistake: &Mistake) -> Self {
         Self {
             document: Some(mistake.document),
+            place: None,
             pointer: mistake.pointer.clone(),
             line: Some(mistake.line),
             column: Some(mistake.column),

@@ -43,6 +43,9 @@ pub(crate) struct FaultShape {
     /// Line, from 1: of the request's text, or of the SQL that `pointer` leads to.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+    /// Of SQL within a manifest: where it is in the request's text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<PlaceShape>,
     /// Column in characters, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
@@ -54,6 +57,16 @@ pub(crate) struct FaultShape {
     /// The line it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     excerpt: Option<String>,
+}
+
+/// A place in a text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Place)]
+pub(crate) struct PlaceShape {
+    /// Line, from 1.
+    line: usize,
+    /// Column in characters, from 1.
+    column: usize,
 }
 
 #[derive(OpenApi)]
@@ -70,7 +83,7 @@ pub(crate) struct FaultShape {
         (name = "Access", description = "Tokens and the record of what was done with them."),
         (name = "Platform", description = "All at a glance."),
     ),
-    components(schemas(ProblemShape, FaultShape))
+    components(schemas(ProblemShape, FaultShape, PlaceShape))
 )]
 pub(crate) struct Document;
 

@@ -10,8 +10,8 @@ use millrace_events::Clock;
 use crate::access::Access;
 use crate::admission::Admission;
 use crate::model::JobStatus;
-use crate::store::Store;
 use crate::reconcile::LiveBoard;
+use crate::store::Store;
 use crate::{Launcher, Planner, Tables, Topics};
 
 /// How jobs are doing at this moment; the reconciler's board fulfils it.

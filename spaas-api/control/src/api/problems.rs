@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use millrace_http::{ItemError, Problem};
+use millrace_http::{ItemError, Place, Problem};
 
 use crate::LaunchError;
 use crate::admission::{Conflict, Fault, Refusal};
@@ -119,6 +119,7 @@ fn items(faults: Vec<Fault>) -> Vec<ItemError> {
         index: fault.document,
         pointer: fault.pointer,
         line: fault.line,
+        document: fault.place.map(|(line, column)| Place { line, column }),
         column: fault.column,
         hint: fault.hint,
         excerpt: fault.excerpt,

@@ -19,8 +19,8 @@ use super::jobs::{numbers, runs, savepoints, status, streams, tries, verbs, vers
 use super::openapi::{self, Document};
 use super::parts::{Api, ControlParts};
 use super::problems::not_found;
-use crate::access::protect;
 use super::{apply, history, idempotency, input, namespaces, overview, resources, tables, tokens};
+use crate::access::protect;
 
 /// Where the OpenAPI document is, for anybody.
 const DOCUMENT: &str = "/v1/openapi.json";

@@ -47,10 +47,10 @@ async fn verbs_change_the_goal_under_its_number() {
     };
     assert_eq!(resume("\"1\"").await.problem(412, "stale")["current"], 2);
     let resumed = resume("\"2\"").await.is(202).json();
-    assert_eq!((&resumed["goal"]["desired"], &resumed["goal"]["drain"]), (
-        &json!("running"),
-        &json!(false)
-    ));
+    assert_eq!(
+        (&resumed["goal"]["desired"], &resumed["goal"]["drain"]),
+        (&json!("running"), &json!(false))
+    );
     let scaled = server.post(&format!("{JOB}/rescale"), &json!({"parallelism": 4})).await.is(202);
     assert_eq!(scaled.json()["goal"]["parallelism"], 4);
     let would = server.post(&format!("{JOB}/restart?dry_run=true"), &json!({})).await.is(200);
@@ -91,10 +91,10 @@ async fn a_version_that_loses_state_must_be_allowed() {
     let problem = server.put(JOB, &partly).await.problem(409, "state-incompatible");
     assert_eq!(problem["verdict"]["dropped"], json!(["window of plays"]));
     let plan = server.post_yaml(&format!("{JOB}/plan"), &partly).await.is(200).json();
-    assert_eq!((&plan["needs"], &plan["outcome"]), (
-        &json!("allow_dropped_state"),
-        &json!("configured")
-    ));
+    assert_eq!(
+        (&plan["needs"], &plan["outcome"]),
+        (&json!("allow_dropped_state"), &json!("configured"))
+    );
     assert_eq!(server.get(JOB).await.json()["metadata"]["generation"], 1);
     server.put(&format!("{JOB}?allow_dropped_state=true"), &partly).await.is(200);
     let goal = &server.get(&format!("{JOB}/status")).await.json()["goal"];

@@ -1,5 +1,6 @@
 //! The HTTP API, served in this process over a store in a file and an engine of a few lines.
 
+mod access;
 mod declare;
 mod engine;
 mod jobs;

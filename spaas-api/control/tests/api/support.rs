@@ -14,7 +14,7 @@ use millrace_control::admission::Admission;
 use millrace_control::api::{ControlParts, router};
 use millrace_control::model::{Binding, Role};
 use millrace_control::store::Store;
-use millrace_events::SystemClock;
+use millrace_events::{Clock, SystemClock};
 use millrace_http::server::serve;
 
 use crate::engine::{Board, Engine, Log, Runs, Shared, Warehouse};
@@ -46,6 +46,7 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) client: Client,
     pub(crate) admin: String,
+    pub(crate) access: Access,
     pub(crate) store: Store,
     pub(crate) board: Shared<Board>,
     pub(crate) engine: Shared<Engine>,
@@ -90,11 +91,14 @@ impl Answer {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_at(Arc::new(SystemClock::default())).await
+    }
+
+    pub(crate) async fn start_at(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}?mode=rwc", folder.path().join("control.db").display());
         let store = Store::open(&url).await.unwrap();
         let (board, engine, log) = (Arc::default(), Arc::default(), Arc::default());
-        let clock = Arc::new(SystemClock::default());
         let (planner, topics) = (Arc::<Engine>::clone(&engine), Arc::<Log>::clone(&log));
         let admission =
             Admission::new(store.clone(), planner.clone(), topics.clone(), clock.clone());
@@ -104,7 +108,7 @@ impl Server {
         let parts = ControlParts {
             store: store.clone(),
             admission: Arc::new(admission),
-            access,
+            access: access.clone(),
             planner,
             topics,
             tables: Arc::new(Warehouse),
@@ -119,7 +123,18 @@ impl Server {
         serving.spawn(serve(listener, app, CancellationToken::new()));
         let client = Client::new();
         let admin = admin.text.reveal();
-        Self { url, client, admin, store, board, engine, log, _serving: serving, _folder: folder }
+        Self {
+            url,
+            client,
+            admin,
+            access,
+            store,
+            board,
+            engine,
+            log,
+            _serving: serving,
+            _folder: folder,
+        }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
