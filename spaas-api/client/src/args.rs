@@ -98,7 +98,8 @@ pub(crate) struct ReasonArgs {
 pub(crate) struct ChangeArgs {
     #[command(flatten)]
     pub(crate) reason: ReasonArgs,
-    /// Only if it still has this version (`resourceVersion`).
+    /// Only if it has not changed since: the number of its goal, or, where a manifest is sent, its
+    /// `resourceVersion`.
     #[arg(long, value_name = "N")]
     pub(crate) if_version: Option<i64>,
     #[command(flatten)]

@@ -28,7 +28,7 @@ pub(crate) struct ConnectionArgs {
     /// `./millrace-data`.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// File with the token. Else the variable MILLRACE_TOKEN, else `admin.token` of the data
+    /// File with the token. Else the variable `MILLRACE_TOKEN`, else `admin.token` of the data
     /// folder, which only a server on this machine is shown.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,

@@ -14,6 +14,9 @@ const PAUSES_MS: [u64; 3] = [100, 300, 900];
 /// Between two looks at something that is waited for.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Variables of the environment by name.
+pub type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
+
 /// What a command has around it. Tests make their own.
 pub struct Context {
     /// Results.
@@ -29,7 +32,7 @@ pub struct Context {
     /// Whether there is somebody to ask.
     pub input_terminal: bool,
     /// Variables of the environment.
-    pub env: Box<dyn Fn(&str) -> Option<String> + Send>,
+    pub env: Environment,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Makes an idempotency key.

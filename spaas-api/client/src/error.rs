@@ -46,14 +46,13 @@ impl ClientError {
     pub(crate) fn exit(&self) -> ExitKind {
         match self {
             Self::Usage(_) => ExitKind::Usage,
-            Self::Failed(_) => ExitKind::Failed,
             Self::Told { exit, .. } => *exit,
             Self::Problem(problem) => problem.exit(),
             Self::TimedOut(_) => ExitKind::TimedOut,
             Self::Unreachable { .. } => ExitKind::Unreachable,
             // Whoever read the results has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitKind::Done,
-            Self::Output(_) => ExitKind::Failed,
+            Self::Failed(_) | Self::Output(_) => ExitKind::Failed,
         }
     }
 

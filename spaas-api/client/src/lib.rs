@@ -31,6 +31,6 @@ mod units;
 mod wait;
 
 pub use command::{ControlCommand, run, run_in};
-pub use context::Context;
+pub use context::{Context, Environment};
 pub use exit::{EXIT_CODES, ExitKind};
 pub use job::{JobVerb, run_job, run_job_in};

@@ -160,6 +160,7 @@ pub(crate) fn verdict_words(verdict: &Value) -> String {
             let word = |name: &str| verdict[name].as_str().unwrap_or("-").to_owned();
             format!("  state: {} cannot go on: {}", word("operator"), word("why"))
         }
+        _ if verdict.is_null() => "  state: all of it is kept".to_owned(),
         _ => format!("  state: {verdict}"),
     }
 }

@@ -11,16 +11,16 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(header: &[&'static str]) -> Self {
-        Self::with_header(header.iter().map(ToString::to_string).collect())
+        Self::with_header(&header.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
-    pub(crate) fn with_header(header: Vec<String>) -> Self {
+    pub(crate) fn with_header(header: &[String]) -> Self {
         let header = header.iter().map(|cell| one_line(cell)).collect();
         Self { header, rows: Vec::new() }
     }
 
     /// Adds a row with as many cells as the header has.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: &[String]) {
         debug_assert_eq!(cells.len(), self.header.len());
         self.rows.push(cells.iter().map(|cell| one_line(cell)).collect());
     }

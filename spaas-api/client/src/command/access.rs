@@ -169,16 +169,13 @@ async fn create(args: TokenCreateArgs, ctx: &mut Context) -> Result<ExitKind, Cl
         .iter()
         .find_map(|name| answer[name].as_str().or_else(|| answer[name]["id"].as_str()));
     let id = id.unwrap_or("-");
-    match (file, &args.out) {
-        (Some(mut file), Some(path)) => {
-            writeln!(file, "{text}")?;
-            ctx.say(format_args!("token {id} is in {}", path.display()));
-            ctx.say(format_args!("use it: --token-file {}", path.display()));
-        }
-        _ => {
-            ctx.line(text)?;
-            ctx.say(format_args!("token {id}; it is shown this once"));
-        }
+    if let (Some(mut file), Some(path)) = (file, &args.out) {
+        writeln!(file, "{text}")?;
+        ctx.say(format_args!("token {id} is in {}", path.display()));
+        ctx.say(format_args!("use it: --token-file {}", path.display()));
+    } else {
+        ctx.line(text)?;
+        ctx.say(format_args!("token {id}; it is shown this once"));
     }
     Ok(ExitKind::Done)
 }
@@ -202,7 +199,7 @@ async fn list(args: TokenListArgs, ctx: &mut Context) -> Result<ExitKind, Client
     output::answer(ctx, args.form.output, &whole, &names, || {
         let mut table = Table::new(&["ID", "NAME", "MAY", "CREATED", "EXPIRES", "LAST USED"]);
         for token in &tokens {
-            table.row(vec![
+            table.row(&[
                 plain(&token["id"]),
                 plain(&token["name"]),
                 bindings(token),
@@ -258,7 +255,7 @@ pub(super) async fn audit_log(
     output::answer(ctx, args.form.output, &answer, &names, || {
         let mut table = Table::new(&["SEQ", "TIME", "BY", "STATUS", "REQUEST", "REASON"]);
         for entry in &entries {
-            table.row(vec![
+            table.row(&[
                 plain(&entry["seq"]),
                 moment(&entry["atMs"]),
                 plain(&entry["actor"]),
@@ -269,8 +266,8 @@ pub(super) async fn audit_log(
         }
         table
     })?;
-    if let (Some(next), Form::Table) = (answer["next"].as_i64(), args.form.output) {
-        ctx.say(format_args!("more: millrace audit-log --after {next}"));
+    if !answer["next"].is_null() && args.form.output == Form::Table {
+        ctx.say(format_args!("more: millrace audit-log --after {}", plain(&answer["next"])));
     }
     Ok(ExitKind::Done)
 }
@@ -282,7 +279,7 @@ pub(super) async fn whoami(args: WhoamiArgs, ctx: &mut Context) -> Result<ExitKi
     let names = [format!("token/{}", plain(&who["name"]))];
     output::answer(ctx, args.form.output, &who, &names, || {
         let mut table = Table::new(&["NAME", "MAY", "EXPIRES"]);
-        table.row(vec![plain(&who["name"]), bindings(&who), moment(&who["expiresMs"])]);
+        table.row(&[plain(&who["name"]), bindings(&who), moment(&who["expiresMs"])]);
         table
     })?;
     Ok(ExitKind::Done)

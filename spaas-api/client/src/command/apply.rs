@@ -14,6 +14,7 @@ use crate::http::{Api, Call};
 use crate::kind::{Kind, parse_name};
 use crate::manifest::{Document, Request, Sources, explain};
 use crate::output;
+use crate::table::one_line;
 use crate::wait::until_it_rests;
 
 /// What to declare, and how.
@@ -119,6 +120,10 @@ fn show(args: &ApplyArgs, results: &[Value], ctx: &mut Context) -> Result<(), Cl
                 let outcome = result["outcome"].as_str().unwrap_or("configured");
                 let dry = if args.dry_run { " (dry run)" } else { "" };
                 ctx.line(format_args!("{} {outcome}{dry}", title(result)))?;
+                for warning in result["warnings"].as_array().into_iter().flatten() {
+                    let words = warning.as_str().unwrap_or_default();
+                    ctx.say(one_line(&format!("{}: warning: {words}", title(result))));
+                }
             }
             if args.dry_run {
                 ctx.say("nothing was changed; see the changes: millrace diff -f …");

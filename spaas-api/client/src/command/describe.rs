@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::get::all;
 use super::history::{events_path, events_table, versions_table};
 use crate::args::{Form, FormArgs, NamespaceArgs};
 use crate::connection::ConnectionArgs;
@@ -51,8 +52,7 @@ pub(super) async fn run(args: DescribeArgs, ctx: &mut Context) -> Result<ExitKin
         whole["versions"] = part(ctx, &api, &path, "versions").await?;
         let of = (args.kind != Kind::Namespace).then_some((args.kind, args.name.as_str()));
         let home = if of.is_none() { &args.name } else { ns };
-        let call = Call::get(&events_path(home, of));
-        whole["events"] = json!(output::items(&api.send(ctx, call).await?.body));
+        whole["events"] = json!(all(ctx, &api, &events_path(home, of), &[]).await?);
     }
     match args.form.output {
         Form::Json => output::json(ctx, &whole)?,
@@ -121,5 +121,8 @@ fn section(text: &mut String, title: &str, list: &Value, table: impl Fn(&[Value]
 }
 
 fn indented(text: &str) -> String {
-    harmless(text).lines().map(|line| format!("  {line}\n")).collect()
+    harmless(text).lines().fold(String::new(), |mut all, line| {
+        let _ = writeln!(all, "  {line}");
+        all
+    })
 }

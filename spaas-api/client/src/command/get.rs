@@ -28,8 +28,8 @@ pub struct GetArgs {
     name: Option<String>,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Only with this label; may be repeated.
-    #[arg(short = 'l', long = "label", value_name = "LABEL=VALUE")]
+    /// Only with this label (`key` for any value); may be repeated.
+    #[arg(short = 'l', long = "label", value_name = "KEY[=VALUE]")]
     labels: Vec<String>,
     #[command(flatten)]
     form: FormArgs,
@@ -55,11 +55,13 @@ pub(super) async fn run(args: GetArgs, ctx: &mut Context) -> Result<ExitKind, Cl
     } else {
         vec![scope.namespace.clone()]
     };
-    let query: Vec<_> = args.labels.iter().map(|label| ("label", label.clone())).collect();
+    // The API chooses by one label; the others are looked for in what it gives.
+    let query: Vec<_> = args.labels.iter().take(1).map(|l| ("label", l.clone())).collect();
     let mut items = Vec::new();
     for ns in namespaces {
         let found = all(ctx, &api, &kind.list_path(&ns), &query).await?;
-        items.extend(found.into_iter().map(|item| with_namespace(item, &ns)));
+        let found = found.into_iter().filter(|item| args.labels.iter().all(|l| has(item, l)));
+        items.extend(found.map(|item| with_namespace(item, &ns)));
     }
     let phases = phases(*kind, form.output, ctx, &api).await;
     let names: Vec<String> =
@@ -70,6 +72,15 @@ pub(super) async fn run(args: GetArgs, ctx: &mut Context) -> Result<ExitKind, Cl
     Ok(ExitKind::Done)
 }
 
+/// Whether a resource has a label: `key=value`, or `key` for any value.
+fn has(item: &Value, label: &str) -> bool {
+    let labels = &item["metadata"]["labels"];
+    match label.split_once('=') {
+        Some((key, value)) => labels[key].as_str() == Some(value),
+        None => !labels[label].is_null(),
+    }
+}
+
 /// Everything that a list has, page by page.
 pub(crate) async fn all(
     ctx: &mut Context,
@@ -77,8 +88,18 @@ pub(crate) async fn all(
     path: &[String],
     query: &[(&'static str, String)],
 ) -> Result<Vec<Value>, ClientError> {
+    all_after(ctx, api, path, query, None).await
+}
+
+/// As [`all`], from behind the place that a page before ended at.
+pub(crate) async fn all_after(
+    ctx: &mut Context,
+    api: &Api,
+    path: &[String],
+    query: &[(&'static str, String)],
+    mut after: Option<String>,
+) -> Result<Vec<Value>, ClientError> {
     let mut found = Vec::new();
-    let mut after: Option<String> = None;
     loop {
         let call = Call::get(path)
             .query(query.iter().cloned())
@@ -133,8 +154,8 @@ async fn phases(
     let path = ["v1", "overview"].map(ToOwned::to_owned);
     let Ok(answer) = api.send(ctx, Call::get(&path)).await else { return BTreeMap::new() };
     let entry = |job: &Value| {
-        let key = (plain(&job["namespace"]), plain(&job["job"]));
-        (key, plain(&job["phase"]))
+        let name = job["job"].as_str().or(job["name"].as_str()).unwrap_or("-");
+        ((plain(&job["namespace"]), name.to_owned()), plain(&job["phase"]))
     };
     output::items(&answer.body).iter().map(entry).collect()
 }
@@ -183,9 +204,10 @@ fn columns(
             columns.push(("PHASE", Box::new(phase)));
         }
         Kind::Table => {
-            columns.push(("ROWS", Box::new(|item| count(&item["rows"]))));
-            columns.push(("BYTES", Box::new(|item| bytes(&item["bytes"]))));
-            columns.push(("VERSION", Box::new(|item| plain(&item["version"]))));
+            columns.push(("ROWS", Box::new(|item| count(&item["table"]["rows"]))));
+            columns.push(("BYTES", Box::new(|item| bytes(&item["table"]["bytes"]))));
+            columns.push(("VERSION", Box::new(|item| plain(&item["table"]["version"]))));
+            columns.push(("WRITTEN BY", Box::new(writers)));
         }
     }
     if kind != Kind::Table {
@@ -195,7 +217,7 @@ fn columns(
     let header: Vec<&'static str> = columns.iter().map(|(header, _)| *header).collect();
     let mut table = Table::new(&header);
     for item in items {
-        table.row(columns.iter().map(|(_, cell)| cell(item)).collect());
+        table.row(&columns.iter().map(|(_, cell)| cell(item)).collect::<Vec<_>>());
     }
     table
 }
@@ -203,6 +225,11 @@ fn columns(
 fn connection_type(item: &Value) -> String {
     let kinds = ["kafka", "http"].into_iter().find(|kind| !item["spec"][kind].is_null());
     kinds.unwrap_or("-").to_owned()
+}
+
+fn writers(item: &Value) -> String {
+    let writers = item["writers"].as_array().map_or(&[][..], Vec::as_slice);
+    writers.iter().map(plain).collect::<Vec<_>>().join(", ")
 }
 
 fn route_target(item: &Value) -> String {

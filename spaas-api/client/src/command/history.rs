@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::get::{all, all_namespaces};
+use super::get::{all, all_after, all_namespaces};
 use crate::args::{Form, FormArgs, NamespaceArgs, ScopeArgs};
 use crate::connection::ConnectionArgs;
 use crate::context::Context;
@@ -108,9 +108,7 @@ async fn after(
     path: &[String],
     seq: Option<i64>,
 ) -> Result<Vec<Value>, ClientError> {
-    let Some(seq) = seq else { return all(ctx, api, path, &[]).await };
-    let call = Call::get(path).query([("after", seq.to_string())]);
-    Ok(output::items(&api.send(ctx, call).await?.body))
+    all_after(ctx, api, path, &[], seq.map(|seq| seq.to_string())).await
 }
 
 fn about(event: &Value) -> String {
@@ -126,7 +124,7 @@ fn event_line(event: &Value) -> String {
 pub(crate) fn events_table(events: &[Value]) -> Table {
     let mut table = Table::new(&["TIME", "LEVEL", "ABOUT", "EVENT", "BY", "MESSAGE"]);
     for event in events {
-        table.row(vec![
+        table.row(&[
             moment(&event["atMs"]),
             plain(&event["level"]),
             about(event),
@@ -172,7 +170,7 @@ pub(super) async fn versions(
 pub(crate) fn versions_table(versions: &[Value]) -> Table {
     let mut table = Table::new(&["VERSION", "TIME", "BY", "REASON"]);
     for version in versions {
-        table.row(vec![
+        table.row(&[
             plain(&version["generation"]),
             moment(&version["atMs"]),
             plain(&version["author"]),

@@ -74,7 +74,19 @@ pub(super) async fn run(args: TopArgs, ctx: &mut Context) -> Result<ExitKind, Cl
 async fn sample(ctx: &mut Context, api: &Api) -> Result<Sample, ClientError> {
     let path = ["v1", "overview"].map(ToOwned::to_owned);
     let answer = api.send(ctx, Call::get(&path)).await?;
-    Ok(Sample { at: ctx.clock.monotonic(), jobs: output::items(&answer.body) })
+    let jobs = output::items(&answer.body).into_iter().map(renamed).collect();
+    Ok(Sample { at: ctx.clock.monotonic(), jobs })
+}
+
+/// Numbers under the names that are shown, whichever of two the API has for them.
+fn renamed(mut job: Value) -> Value {
+    for (name, other) in [("job", "name"), ("version", "generation"), ("eventsIn", "rowsIn")] {
+        if job[name].is_null() && !job[other].is_null() {
+            job[name] = job[other].take();
+            job.as_object_mut().and_then(|job| job.remove(other));
+        }
+    }
+    job
 }
 
 fn key(job: &Value) -> (String, String) {
@@ -130,7 +142,7 @@ fn table(jobs: &[Value]) -> Table {
         let known = |text: String| if checkpointed { text } else { "-".to_owned() };
         let took = job["checkpointDurationUs"].as_f64().unwrap_or_default() / 1e3;
         let cpu = job["cpu"].as_f64().map(|cpu| format!("{:.0}%", cpu * 100.0));
-        table.row(vec![
+        table.row(&[
             plain(&job["namespace"]),
             plain(&job["job"]),
             plain(&job["phase"]),

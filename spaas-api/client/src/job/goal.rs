@@ -134,11 +134,9 @@ pub(super) async fn done(
         Form::Name => ctx.line(format_args!("job/{job}"))?,
         Form::Table => ctx.line(format_args!("job/{job} {word}"))?,
     }
-    match change.wait.wait {
-        Some(limit) => until_it_rests(ctx, api, (ns, job), limit).await,
-        None => {
-            ctx.say(format_args!("next: millrace job status {job} -n {ns}"));
-            Ok(ExitKind::Done)
-        }
+    if let Some(limit) = change.wait.wait {
+        return until_it_rests(ctx, api, (ns, job), limit).await;
     }
+    ctx.say(format_args!("next: millrace job status {job} -n {ns}"));
+    Ok(ExitKind::Done)
 }

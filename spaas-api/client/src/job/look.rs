@@ -78,6 +78,6 @@ fn flatten(path: &str, value: &Value, table: &mut Table) {
                 flatten(&below(&name), item, table);
             }
         }
-        leaf => table.row(vec![path.to_owned(), plain(leaf)]),
+        leaf => table.row(&[path.to_owned(), plain(leaf)]),
     }
 }

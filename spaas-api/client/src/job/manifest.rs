@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{goal, path};
 use crate::args::{ChangeArgs, Form, FormArgs, ManifestArgs, StateArgs};
@@ -23,11 +23,21 @@ use crate::units::plain;
 /// What to deploy.
 #[derive(Debug, Clone, Args)]
 pub struct DeployArgs {
-    /// The job, if the manifests declare several.
-    #[arg(value_parser = parse_name)]
+    /// The job, if the manifests declare several; without manifests, one that is declared.
+    #[arg(value_parser = parse_name, required_unless_present = "files")]
     name: Option<String>,
-    #[command(flatten)]
-    manifests: ManifestArgs,
+    /// Manifests: a file, a folder of *.yaml, *.yml and *.json, a .sql file, or `-` for stdin.
+    #[arg(short = 'f', long = "file", value_name = "FILE|DIR|-")]
+    files: Vec<PathBuf>,
+    /// The namespace; by default what the document says, else `default`.
+    #[arg(short, long, value_name = "NS", value_parser = parse_name)]
+    namespace: Option<String>,
+    /// Of a new job: declare it without running it.
+    #[arg(long, requires = "files")]
+    stopped: bool,
+    /// Of a new job: the savepoint it begins from.
+    #[arg(long, value_name = "ID", requires = "files")]
+    from_savepoint: Option<String>,
     #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
@@ -136,13 +146,26 @@ impl Chosen {
 }
 
 pub(super) async fn deploy(args: DeployArgs, ctx: &mut Context) -> Result<ExitKind, ClientError> {
-    let given = args.manifests.namespace.as_deref();
-    let job = Chosen::read(ctx, &args.manifests.files, given, args.name.as_deref())?;
+    let given = args.namespace.as_deref();
+    if let (Some(name), true) = (&args.name, args.files.is_empty()) {
+        let api = args.connection.open(ctx)?;
+        let ns = given.unwrap_or("default");
+        let call = Call::post(&path(ns, name, &["deploy"]))
+            .query(args.change.reason.query())
+            .if_match(args.change.if_version)
+            .json(&json!({}));
+        let answer = api.send(ctx, call).await?.body;
+        let target = ((ns, name.as_str()), args.form.output);
+        return goal::done(&answer, "deployed", target, &args.change, ctx, &api).await;
+    }
+    let job = Chosen::read(ctx, &args.files, given, args.name.as_deref())?;
     let api = args.connection.open(ctx)?;
     let request = job.request();
     let call = Call::put(&Kind::Job.path(&job.ns, &job.name))
         .query(args.change.reason.query())
         .query(args.state.query())
+        .query(args.from_savepoint.map(|id| ("from_savepoint", id)))
+        .query(args.stopped.then(|| ("stopped", "true".to_owned())))
         .if_match(args.change.if_version)
         .yaml(request.text.clone());
     let answer = api.send(ctx, call).await.map_err(|error| explain(error, &request))?;
@@ -175,7 +198,8 @@ pub(super) async fn plan(args: PlanArgs, ctx: &mut Context) -> Result<ExitKind, 
     let answer = api.send(ctx, call).await.map_err(|error| explain(error, &request))?.body;
     let verdict = &answer["verdict"];
     let (ns, name) = (&job.ns, &job.name);
-    let refused = matches!(verdict["kind"].as_str(), Some("partly" | "incompatible"));
+    let lost = matches!(verdict["kind"].as_str(), Some("partly" | "incompatible"));
+    let refused = lost || answer["needs"].is_string();
     match args.form.output {
         Form::Json => output::json(ctx, &answer)?,
         Form::Yaml => output::yaml(ctx, &answer)?,
@@ -238,9 +262,10 @@ fn sample_text(sink: &Value) -> String {
     if names.is_empty() {
         return title;
     }
-    let mut table = Table::with_header(names.iter().map(|name| (*name).clone()).collect());
+    let mut table =
+        Table::with_header(&names.iter().map(|name| (*name).clone()).collect::<Vec<_>>());
     for row in rows {
-        table.row(names.iter().map(|name| plain(&row[name.as_str()])).collect());
+        table.row(&names.iter().map(|name| plain(&row[name.as_str()])).collect::<Vec<_>>());
     }
     format!("{title}{table}\n")
 }

@@ -72,7 +72,7 @@ fn checkpoint(checkpoint: &Value) -> String {
 fn sources(sources: &[Value]) -> String {
     let mut table = Table::new(&["  SOURCE", "EVENTS", "LAG", "WATERMARK", "LATE", "DEAD LETTERS"]);
     for source in sources {
-        table.row(vec![
+        table.row(&[
             format!("  {}", plain(&source["name"])),
             count(&source["rows"]),
             count(&source["lag"]),
@@ -88,7 +88,7 @@ fn sinks(sinks: &[Value]) -> String {
     let mut table = Table::new(&["  SINK", "ROWS", "BYTES"]);
     for sink in sinks {
         let name = format!("  {}", plain(&sink["name"]));
-        table.row(vec![name, count(&sink["rows"]), bytes(&sink["bytes"])]);
+        table.row(&[name, count(&sink["rows"]), bytes(&sink["bytes"])]);
     }
     if table.is_empty() { String::new() } else { table.to_string() }
 }
@@ -102,7 +102,7 @@ pub(crate) fn runs(runs: &[Value]) -> Table {
             Some(reason) => format!("{}: {reason}", plain(&end["kind"])),
             None => plain(&end["kind"]),
         };
-        table.row(vec![
+        table.row(&[
             plain(&run["id"]),
             plain(&run["version"]),
             plain(&run["state"]),
@@ -123,7 +123,7 @@ pub(crate) fn savepoints(savepoints: &[Value]) -> Table {
             Some(reason) => format!("{}: {reason}", plain(&state["kind"])),
             None => plain(&state["kind"]),
         };
-        table.row(vec![
+        table.row(&[
             plain(&savepoint["id"]),
             plain(&savepoint["version"]),
             state,

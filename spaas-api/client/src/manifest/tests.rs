@@ -21,7 +21,7 @@ fn sources(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Sources, Client
     (folder, read)
 }
 
-fn refused(kind: &str, errors: serde_json::Value) -> ClientError {
+fn refused(kind: &str, errors: &serde_json::Value) -> ClientError {
     let body = json!({
         "type": format!("urn:millrace:problem:{kind}"), "title": "It is not right",
         "errors": errors,
@@ -86,12 +86,15 @@ fn mistakes_come_back_to_their_files() {
         {"index": 1, "pointer": "/spec/columns", "message": "there are no columns"},
         {"message": "too much"},
     ]);
-    insta::assert_snapshot!(told(&folder, &explain(refused("manifest-invalid", errors), &request)));
+    insta::assert_snapshot!(told(
+        &folder,
+        &explain(refused("manifest-invalid", &errors), &request)
+    ));
     let errors = json!([
         {"index": 0, "pointer": "/spec/sql", "line": 2, "column": 8,
             "message": "no column `titel`", "hint": "did you mean `title`?"},
     ]);
-    insta::assert_snapshot!(told(&folder, &explain(refused("sql-invalid", errors), &request)));
+    insta::assert_snapshot!(told(&folder, &explain(refused("sql-invalid", &errors), &request)));
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn sql_in_a_manifest_is_found_there() {
         let errors = json!([{
             "index": 0, "pointer": "/spec/sql", "line": line, "column": column, "message": "wrong"
         }]);
-        let shown = told(&folder, &explain(refused("sql-invalid", errors), &request));
+        let shown = told(&folder, &explain(refused("sql-invalid", &errors), &request));
         assert!(shown.starts_with(&format!("a.yaml:{expected}")), "{shown}\n{text}");
         if !expected.ends_with(':') {
             assert!(shown.contains("^^^^^\n"), "{shown}");
@@ -134,7 +137,7 @@ fn a_place_in_the_one_line_that_was_sent_is_found_in_the_sql_file() {
     let errors = json!([{
         "index": 0, "pointer": "/spec/sql", "line": line + 1, "column": column, "message": "wrong"
     }]);
-    let shown = told(&folder, &explain(refused("manifest-invalid", errors), &request));
+    let shown = told(&folder, &explain(refused("manifest-invalid", &errors), &request));
     assert!(shown.starts_with("sql/plays.sql:2:8: wrong\n"), "{shown}");
 }
 

@@ -36,11 +36,14 @@ fn status(phase: &str, observed: i64) -> serde_json::Value {
 #[tokio::test]
 async fn all_manifests_go_in_one_request() {
     let fake = Fake::start().await;
-    fake.on(APPLY, 200, &results());
+    let mut results = results();
+    results["results"][1]["warnings"] = json!(["no key"]);
+    fake.on(APPLY, 200, &results);
     let folder = folder(&[("a.yaml", MANIFESTS), ("plays.sql", SQL)]);
     let dir = folder.path().to_str().unwrap();
     let ran = fake.run(&["apply", "-f", dir, "-n", "shop", "--reason", "a & b"]).await;
-    assert_eq!(ran.talk, "next: millrace job status plays -n shop\n");
+    let talk = "job/plays: warning: no key\nnext: millrace job status plays -n shop\n";
+    assert_eq!(ran.talk, talk);
     assert_eq!(ran.good(), "stream/clicks created\njob/plays configured\n");
     let seen = fake.seen();
     assert_eq!(seen.len(), 1);
@@ -65,7 +68,7 @@ async fn a_dry_run_says_so_and_answers_come_in_other_forms() {
     for form in ["json", "yaml", "name"] {
         let mut args = args.to_vec();
         args.extend(["-o", form]);
-        forms.push_str(&format!("-o {form}\n{}", fake.run(&args).await.good()));
+        forms = format!("{forms}-o {form}\n{}", fake.run(&args).await.good());
     }
     insta::assert_snapshot!(forms);
 }

@@ -84,6 +84,22 @@ async fn deploying_and_upgrading_send_the_manifest() {
 }
 
 #[tokio::test]
+async fn a_declared_job_is_deployed_by_its_name() {
+    let fake = Fake::start().await;
+    fake.on(&format!("POST {PATH}/deploy"), 202, &status("starting"));
+    let out = fake.run(&["job", "deploy", "plays", "-n", "shop"]).await.good();
+    assert_eq!(out, "job/plays deployed\n");
+    let folder = folder(&[("a.yaml", JOB)]);
+    fake.on(&format!("PUT {PATH}"), 201, &json!({}));
+    let file = folder.path().join("a.yaml");
+    let file = file.to_str().unwrap();
+    fake.run(&["job", "deploy", "-f", file, "--stopped", "--from-savepoint", "s1"]).await.good();
+    let expected =
+        [format!("POST {PATH}/deploy"), format!("PUT {PATH}?from_savepoint=s1&stopped=true")];
+    assert_eq!(fake.lines(), expected);
+}
+
+#[tokio::test]
 async fn an_upgrade_that_loses_state_is_refused_with_what_to_do() {
     let fake = Fake::start().await;
     let verdict = json!({
@@ -99,7 +115,7 @@ async fn an_upgrade_that_loses_state_is_refused_with_what_to_do() {
     for verb in ["upgrade", "plan"] {
         let ran = fake.run(&["job", verb, "plays", "-f", file.to_str().unwrap()]).await;
         assert_eq!(ran.exit, ExitKind::No);
-        shown.push_str(&format!("{verb}\n{}{}", ran.out, ran.talk));
+        shown = format!("{shown}{verb}\n{}{}", ran.out, ran.talk);
     }
     insta::assert_snapshot!(shown);
 }
@@ -107,7 +123,7 @@ async fn an_upgrade_that_loses_state_is_refused_with_what_to_do() {
 #[tokio::test]
 async fn a_plan_that_keeps_state_is_good() {
     let fake = Fake::start().await;
-    let plan = json!({"diff": "", "verdict": {"kind": "same"}});
+    let plan = json!({"diff": "", "verdict": null, "needs": null});
     fake.on(&format!("POST {PATH}/plan"), 200, &plan);
     let folder = folder(&[("a.yaml", JOB)]);
     let out = fake.run(&["job", "plan", "-f", folder.path().to_str().unwrap()]).await.good();

@@ -65,6 +65,8 @@ async fn lists_are_read_to_their_end() {
     let mut names = args.to_vec();
     names.extend(["-o", "name"]);
     assert_eq!(fake.run(&names).await.good(), "job/plays\njob/views\n");
+    names.extend(["-l", "team=none"]);
+    assert_eq!(fake.run(&names).await.good(), "");
 }
 
 #[tokio::test]
@@ -76,7 +78,10 @@ async fn each_kind_has_its_columns() {
     fake.on(&format!("GET {NS}/streams"), 200, &list(json!([stream])));
     let route = json!({"from": "clicks", "to": {"table": "raw.clicks"}});
     fake.on(&format!("GET {NS}/routes"), 200, &list(json!([resource("Route", "raw", &route)])));
-    let table = json!({"name": "raw.clicks", "rows": 123_456, "bytes": 2048, "version": 3});
+    let table = json!({
+        "name": "raw.clicks", "writers": ["routes/raw"],
+        "table": {"rows": 123_456, "bytes": 2048, "version": 3},
+    });
     fake.on(&format!("GET {NS}/tables"), 200, &list(json!([table])));
     fake.on(&format!("GET {NS}/connections"), 200, &list(json!([])));
     let mut shown = String::new();
@@ -158,8 +163,14 @@ async fn history_is_shown() {
 async fn top_shows_what_there_is_per_second() {
     let fake = Fake::start().await;
     let first = json!([numbers("plays", "running", 1000, 1.0)]);
-    let second =
-        json!([numbers("plays", "running", 3500, 1.5), numbers("new", "starting", 9, 0.0)]);
+    let mut other = numbers("new", "starting", 9, 0.0);
+    // Under the other names that the API may have for them.
+    let members = other.as_object_mut().unwrap();
+    for (name, becomes) in [("job", "name"), ("version", "generation"), ("eventsIn", "rowsIn")] {
+        let value = members.remove(name).unwrap();
+        members.insert(becomes.to_owned(), value);
+    }
+    let second = json!([numbers("plays", "running", 3500, 1.5), other]);
     for _ in 0..2 {
         fake.on("GET /v1/overview", 200, &json!({"jobs": first}));
         fake.on("GET /v1/overview", 200, &json!({"jobs": second}));
