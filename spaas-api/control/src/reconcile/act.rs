@@ -65,9 +65,13 @@ impl Shared {
     pub(super) async fn see_to(&self, key: &Key) -> Again {
         for _ in 0..STEPS {
             match self.one_step(key).await {
-                Ok(None) => {}
-                Ok(Some(again)) => return again,
+                Ok(None) => self.note_problem(key, None),
+                Ok(Some(again)) => {
+                    self.note_problem(key, None);
+                    return again;
+                }
                 Err(error) => {
+                    self.note_problem(key, Some(error.to_string()));
                     tracing::warn!(%error, namespace = key.0, job = key.1, "a step failed");
                     return Again::Retry;
                 }
@@ -103,7 +107,9 @@ impl Shared {
         let policy = &self.parts.settings.policy;
         let actual = Actual { run: subject.run.as_ref(), seen: seen.as_ref() };
         let step = decide(&subject.want(), &actual, now_ms, policy);
-        let shown = status(&subject.want(), &actual);
+        let mut shown = status(&subject.want(), &actual);
+        // What is tried again and again without success is not kept from people.
+        shown.reason = shown.reason.or_else(|| self.problem(key));
         let resting = is_resting(&shown);
         self.show(&subject, shown, seen.as_ref()).await?;
         match step {

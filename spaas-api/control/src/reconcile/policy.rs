@@ -83,8 +83,8 @@ impl Policy {
         }
     }
 
-    /// What is left of the trouble of earlier runs once one has made a checkpoint, or has worked for
-    /// long.
+    /// What is left of the trouble of earlier runs once one has made a checkpoint, or has worked
+    /// for long.
     pub(super) fn calmed(
         &self,
         trouble: &Trouble,

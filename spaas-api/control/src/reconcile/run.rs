@@ -43,6 +43,8 @@ pub struct ReconcilerParts {
 pub(super) struct Shared {
     pub(super) parts: ReconcilerParts,
     pub(super) board: Arc<LiveBoard>,
+    /// Jobs of which the last step did not work out, and why.
+    problems: Mutex<HashMap<Key, String>>,
     /// Jobs with a run that starts, and since when, by the monotonic clock.
     starting: Mutex<HashMap<Key, Duration>>,
 }
@@ -59,6 +61,19 @@ impl Shared {
             starting.entry(key.clone()).or_insert(now);
         }
         free
+    }
+
+    /// Notes why a step did not work out, or that it did.
+    pub(super) fn note_problem(&self, key: &Key, problem: Option<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => problems.insert(key.clone(), problem),
+            None => problems.remove(key),
+        };
+    }
+
+    pub(super) fn problem(&self, key: &Key) -> Option<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
     pub(super) fn leave_start_place(&self, key: &Key) {
@@ -94,8 +109,12 @@ pub struct Reconciler {
 impl Reconciler {
     /// A reconciler; it does nothing before [`Reconciler::run`].
     pub fn new(parts: ReconcilerParts) -> Self {
-        let shared =
-            Shared { parts, board: Arc::new(LiveBoard::default()), starting: Mutex::default() };
+        let shared = Shared {
+            parts,
+            board: Arc::new(LiveBoard::default()),
+            problems: Mutex::default(),
+            starting: Mutex::default(),
+        };
         Self {
             shared: Arc::new(shared),
             jobs: Vec::new(),

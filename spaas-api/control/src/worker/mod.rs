@@ -1,7 +1,7 @@
 //! What the control plane and its workers say to each other, and a worker's side of it.
 //!
 //! A worker is a process that holds the lock of one job. It is started with a [`Launch`] in a file,
-//! answers HTTP on a Unix socket in the same folder, and leaves a [`RunEnd`] in a file when it ends:
+//! answers HTTP on a Unix socket in the same folder, and leaves a [`RunEnd`] in a file at its end:
 //!
 //! | request | answer |
 //! |---|---|

@@ -37,6 +37,9 @@ const STORIES: &[(&str, Story)] = &[
     ("a_new_reconciler_takes_over_what_runs", |place| {
         Box::pin(stories::a_new_reconciler_takes_over_what_runs(place))
     }),
+    ("what_hinders_a_start_is_shown_until_it_is_gone", |place| {
+        Box::pin(stories::what_hinders_a_start_is_shown_until_it_is_gone(place))
+    }),
     ("many_jobs_start_together", |place| Box::pin(stories::many_jobs_start_together(place))),
     ("wherever_the_control_plane_is_killed_goal_and_actual_converge", |place| {
         Box::pin(crash::wherever_the_control_plane_is_killed_goal_and_actual_converge(place))

@@ -40,6 +40,20 @@ pub(crate) async fn a_job_is_run_changed_stopped_resumed_and_removed(place: Plac
     let fourth = control.phase("j", JobPhase::Running).await;
     assert_ne!(fourth.run, third.run);
 
+    stops_with_a_savepoint(&control).await;
+    control.set("j", |goal| goal.desired = Desired::Running).await;
+    let fifth = control.phase("j", JobPhase::Running).await;
+    assert_eq!((fifth.restarts, fifth.failures), (0, 0), "all of it was asked for");
+    let runs = control.runs("j").await;
+    let parallelism: Vec<_> = runs.iter().rev().map(|run| run.parallelism).collect();
+    assert_eq!(parallelism, [1, 1, 3, 3, 3]);
+    let stopped = RunEnd::Stopped { checkpoint: 7 };
+    assert!(runs[1..].iter().all(|run| run.end.as_ref() == Some(&stopped)), "{runs:?}");
+    is_removed(&control, put.metadata.name, &place).await;
+    control.stop().await;
+}
+
+async fn stops_with_a_savepoint(control: &Control) {
     let savepoint = Savepoint {
         id: "s1".into(),
         namespace: "default".into(),
@@ -60,20 +74,13 @@ pub(crate) async fn a_job_is_run_changed_stopped_resumed_and_removed(place: Plac
     control.phase("j", JobPhase::Stopped).await;
     let saved = control.store.savepoint("s1").await.expect("read").expect("it is there");
     assert_eq!(saved.state, SavepointState::Complete { checkpoint: 7 });
+}
 
-    control.set("j", |goal| goal.desired = Desired::Running).await;
-    let fifth = control.phase("j", JobPhase::Running).await;
-    assert_eq!((fifth.restarts, fifth.failures), (0, 0), "all of it was asked for");
-    let runs = control.runs("j").await;
-    let parallelism: Vec<_> = runs.iter().rev().map(|run| run.parallelism).collect();
-    assert_eq!(parallelism, [1, 1, 3, 3, 3]);
-    let stopped = RunEnd::Stopped { checkpoint: 7 };
-    assert!(runs[1..].iter().all(|run| run.end.as_ref() == Some(&stopped)), "{runs:?}");
-
+async fn is_removed(control: &Control, name: String, place: &Place) {
     let removal = Removal {
         ns: "default".into(),
         kind: Kind::Job,
-        name: put.metadata.name,
+        name,
         expect: None,
         author: "ann".into(),
         reason: None,
@@ -91,7 +98,6 @@ pub(crate) async fn a_job_is_run_changed_stopped_resumed_and_removed(place: Plac
         assert!(events.iter().any(|event| event == what), "{what}: {events:?}");
     }
     assert!(control.board.status("default", "j").is_none());
-    control.stop().await;
 }
 
 pub(crate) async fn a_worker_that_is_killed_is_replaced(place: Place) {
@@ -224,5 +230,20 @@ pub(crate) async fn many_jobs_start_together(place: Place) {
         let status = control.phase(name, JobPhase::Running).await;
         assert_eq!((status.restarts, status.failures), (0, 0), "{name}");
     }
+    control.stop_with_workers().await;
+}
+
+pub(crate) async fn what_hinders_a_start_is_shown_until_it_is_gone(place: Place) {
+    let control = Control::start(&place, Vec::new()).await;
+    let mut waiting = job("j", &Script::Run);
+    waiting.spec["away"] = json!("the broker does not answer");
+    control.store.put(waiting).await.expect("declared");
+    let is = |s: &JobStatus| s.reason.as_deref() == Some("the broker does not answer");
+    let status = control.until(("default", "j"), is).await;
+    assert_eq!(status.phase, JobPhase::Starting);
+    assert!(control.runs("j").await.is_empty(), "nothing was tried that cannot work");
+    control.store.put(job("j", &Script::Run)).await.expect("it is back");
+    let status = control.until(("default", "j"), answers).await;
+    assert_eq!(status.reason, None);
     control.stop_with_workers().await;
 }

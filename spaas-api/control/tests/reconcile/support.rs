@@ -63,12 +63,15 @@ pub(crate) async fn open(folder: &Path) -> Store {
     Store::open(&url).await.expect("a store")
 }
 
-/// Makes work of the script in a job's spec; one without is refused.
+/// Makes work of the script in a job's spec; one without is refused, one with `away` has to wait.
 struct Scripts;
 
 #[async_trait]
 impl AssignmentSource for Scripts {
     async fn prepare(&self, job: &Resource, goal: &JobGoal) -> Result<Prepared, SeamError> {
+        if let Some(away) = job.spec["away"].as_str() {
+            return Err(SeamError::Unavailable(away.to_owned()));
+        }
         let script: Script = serde_json::from_value(job.spec["script"].clone())
             .map_err(|error| SeamError::Refused(format!("no script: {error}")))?;
         Ok(Prepared {

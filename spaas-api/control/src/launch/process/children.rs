@@ -21,8 +21,8 @@ pub(super) struct Process {
 
 type Known = Arc<Mutex<HashMap<String, Process>>>;
 
-/// Waits for every process it is given, so that none stays as a zombie. Processes go on when this is
-/// dropped.
+/// Waits for every process it is given, so that none stays as a zombie. Processes go on when this
+/// is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Children {
     known: Known,

@@ -59,8 +59,8 @@ pub(super) fn last_lines(
     Ok((found, reader))
 }
 
-/// The lines at the end of the file, the start of a line that has no end yet; leaves the file at its
-/// end.
+/// The lines at the end of the file, the start of a line that has no end yet; leaves the file at
+/// its end.
 fn tail_of(file: &mut File) -> io::Result<(Vec<String>, Vec<u8>)> {
     let size = file.metadata()?.len();
     let from = size.saturating_sub(TAIL_BYTES);

@@ -12,8 +12,8 @@ pub struct ProcessSettings {
     pub program: PathBuf,
     /// Its arguments; `--assignment FILE` follows them.
     pub args: Vec<String>,
-    /// Folder with a folder for each job. Its path is short, because the path of a Unix socket in it
-    /// has at most 107 bytes.
+    /// Folder with a folder for each job. Its path is short, because the path of a Unix socket in
+    /// it has at most 107 bytes.
     pub folder: PathBuf,
     /// Most time a worker has to say how it is doing. Default 1 s.
     pub status_timeout: Duration,
