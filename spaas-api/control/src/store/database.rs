@@ -76,6 +76,14 @@ pub(super) struct Write<'a> {
     _turn: MutexGuard<'a, ()>,
 }
 
+struct Wake<'a>(&'a watch::Sender<u64>);
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+}
+
 impl Write<'_> {
     pub(super) async fn commit(self) -> Result<()> {
         Ok(self.tx.commit().await?)
@@ -142,8 +150,11 @@ impl Store {
         self.inner.pool.close().await;
     }
 
-    pub(super) fn wake(&self) {
-        self.inner.changed.send_modify(|count| *count += 1);
+    /// Commits a change of a resource or a goal. Whoever waits for one is woken also when nobody
+    /// waits for this any more: the commit may be under way.
+    pub(super) async fn commit_and_wake(&self, write: Write<'_>) -> Result<()> {
+        let _wake = Wake(&self.inner.changed);
+        write.commit().await
     }
 
     pub(super) fn pool(&self) -> &AnyPool {

@@ -1,5 +1,7 @@
 //! Events: written with what they tell of, read from one number on.
 
+use std::fmt::Write as _;
+
 use sqlx::any::AnyRow;
 
 use crate::model::{Event, EventKind, Kind};
@@ -71,7 +73,8 @@ impl Store {
         for (column, value) in wanted {
             if let Some(value) = value {
                 values.push(value);
-                statement.push_str(&format!(" AND {column} = ${}", values.len() + 2));
+                write!(statement, " AND {column} = ${}", values.len() + 2)
+                    .expect("memory takes all text");
             }
         }
         statement.push_str(" ORDER BY seq LIMIT $2");

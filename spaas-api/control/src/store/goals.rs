@@ -94,8 +94,7 @@ impl Store {
             },
         )
         .await?;
-        write.commit().await?;
-        self.wake();
+        self.commit_and_wake(write).await?;
         Ok(new)
     }
 }

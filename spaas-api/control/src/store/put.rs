@@ -76,8 +76,7 @@ impl Store {
         if done.iter().all(|(_, outcome)| *outcome == PutOutcome::Unchanged) {
             return Ok(done);
         }
-        write.commit().await?;
-        self.wake();
+        self.commit_and_wake(write).await?;
         Ok(done)
     }
 

@@ -101,8 +101,7 @@ impl Store {
         resource.metadata.deleting_ms = Some(removal.now_ms);
         resource.metadata.resource_version = seq;
         save(&mut write, &resource).await?;
-        write.commit().await?;
-        self.wake();
+        self.commit_and_wake(write).await?;
         Ok(resource)
     }
 
@@ -140,8 +139,7 @@ impl Store {
                 .await?;
         }
         tell(&mut write, removal, "Deleted", "removed").await?;
-        write.commit().await?;
-        self.wake();
+        self.commit_and_wake(write).await?;
         Ok(())
     }
 

@@ -70,8 +70,8 @@ async fn no_secret_is_logged_stored_or_answered() -> Tested {
     let gone = access.create_token("gone", role("a", Role::Viewer), None).await?;
     store.remove_token(gone.text.id()).await?;
 
-    let mut seen = format!("{store:?} {access:?} {token:?} {gone:?}");
-    seen += &format!("{:?}", store.token_by_id(token.text.id()).await?);
+    let mut seen = vec![format!("{store:?} {access:?} {token:?} {gone:?}")];
+    seen.push(format!("{:?}", store.token_by_id(token.text.id()).await?));
     let app = Router::new().fallback(any(async || "fine"));
     let app = protect(app, access.clone(), &[]);
     let texts = [token.text.reveal(), gone.text.reveal()];
@@ -82,23 +82,24 @@ async fn no_secret_is_logged_stored_or_answered() -> Tested {
         let mut request = Request::builder().method(method).uri(uri).body(Body::from(CANARY))?;
         *request.headers_mut() = bearer(text);
         let answer = app.clone().oneshot(request).await?;
-        seen += &format!("{:?}", answer.headers());
-        seen += &String::from_utf8(answer.into_body().collect().await?.to_bytes().to_vec())?;
+        seen.push(format!("{:?}", answer.headers()));
+        seen.push(String::from_utf8(answer.into_body().collect().await?.to_bytes().to_vec())?);
     }
     let audit = store.audit(0, 100).await?;
     assert_eq!(audit.len(), 3, "two changes, and a refused look");
-    seen += &format!("{audit:?}");
+    seen.push(format!("{audit:?}"));
     let admin = folder.path().join("admin.token");
-    seen += &format!("{:?}", access.ensure_admin(&admin).await?);
+    seen.push(format!("{:?}", access.ensure_admin(&admin).await?));
     let admin_text = std::fs::read_to_string(&admin)?.trim().to_owned();
     store.close().await;
     std::fs::remove_file(&admin)?;
     for entry in std::fs::read_dir(folder.path())? {
-        seen += &String::from_utf8_lossy(&std::fs::read(entry?.path())?);
+        seen.push(String::from_utf8_lossy(&std::fs::read(entry?.path())?).into_owned());
     }
     let logged = log.text();
     assert!(logged.contains("SELECT"), "statements are logged at this level:\n{logged}");
-    seen += &logged;
+    seen.push(logged);
+    let seen = seen.concat();
     for text in texts.iter().chain([&admin_text]) {
         let secret = text.rsplit('_').next().ok_or("a secret")?;
         assert_eq!(secret.len(), 64);

@@ -41,6 +41,15 @@ impl Database {
         Ok(Some(Self { url: format!("{base}/{name}"), folder: None }))
     }
 
+    /// Of a server: takes up no more room there.
+    pub(crate) async fn remove(&self) -> Tested {
+        let (server, name) = (std::env::var(POSTGRES)?, self.url.rsplit('/').next());
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", name.ok_or("a name")?);
+        let pool = AnyPool::connect(&server).await?;
+        sqlx::query(AssertSqlSafe(drop)).execute(&pool).await?;
+        Ok(())
+    }
+
     pub(crate) async fn open(&self) -> Result<Store, Box<dyn Error>> {
         Ok(Store::open_at(&self.url, 1).await?)
     }
@@ -69,10 +78,12 @@ macro_rules! on_every_database {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() -> crate::database::Tested {
-                match crate::database::Database::postgres().await? {
-                    Some(database) => super::$name(&database).await,
-                    None => Ok(()),
-                }
+                let Some(database) = crate::database::Database::postgres().await? else {
+                    return Ok(());
+                };
+                let tested = super::$name(&database).await;
+                database.remove().await?;
+                tested
             })+
         }
     };
