@@ -25,8 +25,8 @@ pub use contract::{Ledger, Progress, Records, Sink, SinkBatch, SinkError};
 pub use delivery::{AtLeastOnce, DeadLetterBook, Delivery, LedgerBook, Move};
 pub use delta::{
     AuditRow, Committed, DeadLetterQuery, DeadLetterRow, EpochCommitter, JobLedger, JobSink,
-    PartitionColumn, PreparedFiles, ScanPosition, StagedTable, StoreWrap, TableScan, TableSettings,
-    TableSinkSettings, Warehouse, WarehouseSettings,
+    PartitionColumn, PreparedFiles, ScanPosition, StagedTable, StoreWrap, TableFacts, TableScan,
+    TableSettings, TableSinkSettings, Warehouse, WarehouseSettings,
 };
 pub use http::{HttpDelivery, HttpFormat, HttpSettings, RetryPolicy};
 pub use kafka::{KafkaDelivery, KafkaDeliverySettings, ROW_HEADER};

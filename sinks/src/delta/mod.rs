@@ -20,6 +20,7 @@ mod dead_rows;
 mod dead_table;
 mod decide;
 mod epoch_committer;
+mod facts;
 mod files;
 mod job_ledger;
 mod job_step;
@@ -42,6 +43,7 @@ mod warehouse;
 mod with_dead;
 
 pub use epoch_committer::{Committed, EpochCommitter};
+pub use facts::TableFacts;
 pub use job_ledger::{JobLedger, JobSink};
 pub use scan::{ScanPosition, TableScan};
 pub use settings::{

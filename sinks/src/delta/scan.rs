@@ -160,7 +160,7 @@ fn failed(table: &TableName, e: DataFusionError) -> SinkError {
     SinkError::retry(format!("read table `{table}`"), e)
 }
 
-fn plain_schema(schema: &Schema) -> SchemaRef {
+pub(super) fn plain_schema(schema: &Schema) -> SchemaRef {
     let field = |f: &FieldRef| match f.data_type() {
         DataType::Dictionary(_, value) => {
             Arc::new(Field::new(f.name(), value.as_ref().clone(), f.is_nullable()))

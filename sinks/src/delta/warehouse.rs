@@ -14,6 +14,7 @@ use millrace_events::{Clock, SystemClock, TableName};
 
 use super::dead_rows;
 use super::dead_table::{DEAD_LETTERS, DeadLetterTable};
+use super::facts::TableFacts;
 use super::ledger_table::{LEDGER_TABLE, LedgerTable};
 use super::ledgers::{LedgerKey, LedgerKind};
 use super::log::{TableLog, newest, open};
@@ -118,6 +119,11 @@ impl Warehouse {
     /// Every table, sorted by name.
     pub async fn tables(&self) -> Result<Vec<TableName>, SinkError> {
         self.0.root.tables().await
+    }
+
+    /// What the log says of `table`; `None` when there is no such table.
+    pub async fn facts(&self, table: &TableName) -> Result<Option<TableFacts>, SinkError> {
+        TableFacts::read(&self.0.root.place(table)).await
     }
 
     /// The newest snapshot of `table` for DataFusion.
