@@ -58,6 +58,9 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersArgs),
     /// Check that every event is written, filtered or dead-lettered exactly once.
     Audit(AuditArgs),
+    /// Do what the control plane assigned to a process of its own.
+    #[command(hide = true)]
+    Worker(WorkerArgs),
 }
 
 /// Where the platform keeps its data.
@@ -262,6 +265,17 @@ pub(crate) struct DeadLettersReplayArgs {
     /// Only say what would be sent.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkerArgs {
+    /// File that says what to do; the lock, the log and the socket are in its folder.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) assignment: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -22,9 +22,15 @@ use millrace_spec::{Manifests, RouteSpec, Target};
 
 use crate::cli::{KafkaArgs, WorkArgs};
 
+mod declared;
 mod job;
+mod places;
 
+pub(crate) use declared::{Destinations, Unfit, plan_declared};
 pub(crate) use job::StreamingJob;
+pub(crate) use places::{
+    checkpoints, kafka_of, savepoint, savepoint_path, savepoints_folder, state_folder,
+};
 
 /// Part of the memory that sinks hold (¾); the router's reading takes the rest.
 const SINK_SHARE: (usize, usize) = (3, 4);

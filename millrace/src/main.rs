@@ -6,6 +6,11 @@
 mod audit;
 mod cli;
 mod compose;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the control plane that asks for it is wired next")
+)]
+mod control;
 mod dead_letters;
 mod demo;
 mod emit;
@@ -17,6 +22,7 @@ mod platform;
 mod sql;
 mod store;
 mod up;
+mod worker;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,6 +45,9 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::Worker(args) = &cli.command {
+        return worker::main(cli.log, args);
+    }
     logging::start(cli.log, &cli.command);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -72,5 +81,6 @@ async fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Schema => manifests::print_schema(),
         Command::DeadLetters(args) => dead_letters::run(args.command).await,
         Command::Audit(args) => audit::run(args).await,
+        Command::Worker(_) => unreachable!("it has a main of its own"),
     }
 }

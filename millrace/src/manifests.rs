@@ -1,6 +1,6 @@
 //! Manifests for every command: from a folder, or the ones of the demo that are built in.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use arrow::datatypes::SchemaRef;
@@ -16,7 +16,7 @@ use crate::cli::ManifestArgs;
 pub(crate) const DEMO: &str = include_str!("../../jobs/open-bandit/manifests.yaml");
 
 /// Compiles a route's SQL as the router will.
-struct Compiler;
+pub(crate) struct Compiler;
 
 impl SqlCheck for Compiler {
     fn check_route(
@@ -38,8 +38,22 @@ impl SqlCheck for Compiler {
 fn read(args: &ManifestArgs) -> Result<Manifests, Vec<Mistake>> {
     match &args.manifests {
         Some(path) => millrace_spec::load_dir(path, &Compiler),
-        None => millrace_spec::load_text(Path::new("demo.yaml"), DEMO, &Compiler),
+        None => load_text(Path::new("demo.yaml"), DEMO),
     }
+}
+
+/// Reads one text as if it were the file `path`.
+pub(crate) fn load_text(path: &Path, text: &str) -> Result<Manifests, Vec<Mistake>> {
+    millrace_spec::load_text(path, text, &Compiler)
+}
+
+/// Reads the documents that a worker was given, all together.
+pub(crate) fn load_documents(documents: &[String]) -> Result<Manifests, Vec<Mistake>> {
+    let named = |(number, text): (usize, &String)| {
+        (PathBuf::from(format!("document {}", number + 1)), text.clone())
+    };
+    let texts: Vec<_> = documents.iter().enumerate().map(named).collect();
+    millrace_spec::load_texts(&texts, &Compiler)
 }
 
 /// The manifests, or one error that lists every mistake.

@@ -12,14 +12,14 @@ use millrace_connect::{
 };
 use millrace_events::RouteName;
 use millrace_plan::{JobPlan, Node, SinkNode};
-use millrace_processors::{CheckpointStore, Job, JobProbe, JobSettings};
+use millrace_processors::{Job, JobProbe, JobSettings};
 use millrace_sinks::TableSettings;
-use millrace_spec::Manifests;
+use millrace_spec::{JobSpec, Manifests, SinkSpec};
 
+use super::declared::{Destinations, appends};
+use super::places::{checkpoints, kafka_of};
 use super::{OPEN_FILES, Parts, producer_limits};
 
-/// Folder of what jobs keep beside the tables. No schema has a hyphen in its name.
-const FOLDER: &str = "job-state";
 /// Bytes of events decoded at once.
 const BATCH_BYTES: usize = 1 << 20;
 /// Of the memory, what state may hold before it goes to disk.
@@ -38,13 +38,48 @@ pub(crate) struct StreamingJob<'a> {
     pub(crate) tables: BTreeMap<String, String>,
     /// Topics of sinks.
     pub(crate) feeds: BTreeMap<String, String>,
+    /// Partitions of topics of sinks, where they are not as many as the streams have.
+    pub(crate) feed_partitions: BTreeMap<String, i32>,
     pub(crate) parallelism: usize,
     pub(crate) checkpoint_interval: Duration,
     /// Whether it ends where the streams end.
     pub(crate) until_end: bool,
 }
 
-impl StreamingJob<'_> {
+impl<'a> StreamingJob<'a> {
+    /// The job that `spec` declares, with its plan.
+    pub(crate) fn declared(
+        spec: &JobSpec,
+        (plan, destinations): (JobPlan, Destinations),
+        manifests: &'a Manifests,
+        parallelism: usize,
+    ) -> Self {
+        let (mut tables, mut feeds) = (BTreeMap::new(), BTreeMap::new());
+        let mut feed_partitions = BTreeMap::new();
+        for (sink, destination) in destinations {
+            match destination {
+                SinkSpec::Table { table } => {
+                    tables.insert(sink, table.to_string());
+                }
+                SinkSpec::Feed { topic, partitions } => {
+                    feed_partitions.extend(partitions.map(|count| (sink.clone(), count)));
+                    feeds.insert(sink, topic);
+                }
+            }
+        }
+        Self {
+            name: spec.name.clone(),
+            plan,
+            manifests,
+            tables,
+            feeds,
+            feed_partitions,
+            parallelism,
+            checkpoint_interval: spec.checkpoint_interval,
+            until_end: spec.until_end,
+        }
+    }
+
     /// Creates the topics that are missing, and puts the job together.
     pub(crate) async fn assemble(
         &self,
@@ -52,7 +87,6 @@ impl StreamingJob<'_> {
         probe: Arc<dyn JobProbe>,
     ) -> anyhow::Result<Job> {
         let admin = Admin::new(&parts.kafka)?;
-        let (store, path) = parts.warehouse.folder(&format!("{FOLDER}/{}/checkpoints", self.name));
         let mut job = Job::new(self.name.as_str(), self.plan.clone())
             .settings(JobSettings {
                 parallelism: self.parallelism,
@@ -60,25 +94,23 @@ impl StreamingJob<'_> {
                 state_memory: parts.budget.limit() / STATE_SHARE,
                 ..JobSettings::default()
             })
-            .checkpoints(CheckpointStore::new(store, path))
+            .checkpoints(checkpoints(&parts.warehouse, self.name.as_str()))
             .clock(Arc::clone(&parts.clock))
             .probe(probe);
         let mut partitions = 1;
         for (_, source) in self.plan.sources() {
-            let (count, stream) = self.stream(parts, &admin, &source.name).await?;
+            let (count, stream) = self.stream(parts, &source.name).await?;
             partitions = partitions.max(count);
             job = job.with_source(&source.name, stream);
         }
         for (node, sink) in self.plan.sinks() {
-            let below = self.plan.node(node.inputs[0].from);
             let topic = self.feeds.get(&sink.name);
-            // Late rows are new rows, whatever the operator makes of the others.
-            let appends = !sink.late_rows_of.is_empty() || below.changes.is_append();
-            if topic.is_none() && appends {
+            if topic.is_none() && appends(&self.plan, node, sink) {
                 job = job.with_sink(&sink.name, self.table(parts, node, sink)?);
             } else {
                 let feed = self.feed(parts, node, sink)?;
-                feed.create_topic(&admin, partitions).await?;
+                let partitions = self.feed_partitions.get(&sink.name).unwrap_or(&partitions);
+                feed.create_topic(&admin, *partitions).await?;
                 job = job.with_sink(&sink.name, feed);
             }
         }
@@ -86,16 +118,12 @@ impl StreamingJob<'_> {
     }
 
     /// A stream, and how many partitions it has.
-    async fn stream(
-        &self,
-        parts: &Parts,
-        admin: &Admin,
-        name: &str,
-    ) -> anyhow::Result<(i32, KafkaStream)> {
+    async fn stream(&self, parts: &Parts, name: &str) -> anyhow::Result<(i32, KafkaStream)> {
         let mut streams = self.manifests.streams.values();
         let stream = streams.find(|stream| stream.name.as_str() == name);
         let stream = stream.with_context(|| format!("no manifest declares stream `{name}`"))?;
-        let count = admin.ensure_topic(&stream.topic, stream.partitions).await?;
+        let kafka = kafka_of(self.manifests, stream, &parts.kafka)?;
+        let count = Admin::new(&kafka)?.ensure_topic(&stream.topic, stream.partitions).await?;
         // Dead letters are told apart by who read the event.
         let reader: RouteName = format!("{}-{name}", self.name).parse()?;
         if self.manifests.routes.iter().any(|route| route.name == reader) {
@@ -103,7 +131,7 @@ impl StreamingJob<'_> {
         }
         let dead = DeadLettersKept::new(parts.warehouse.dead_letter_book(), reader);
         let settings = KafkaStreamSettings {
-            kafka: parts.kafka.clone(),
+            kafka,
             schema: stream.as_ref().clone(),
             limits: FetchLimits {
                 queue_bytes: parts.budget.limit() / FETCH_SHARE,

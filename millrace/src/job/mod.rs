@@ -23,6 +23,9 @@ use crate::Verdict;
 use crate::cli::{JobArgs, JobCommand};
 
 pub(crate) use args::{FileArg, NamedArg};
+pub(crate) use restart::until_it_ends;
+pub(crate) use results::SinkRows;
+pub(crate) use show::rows_json;
 
 /// `millrace job`.
 pub(crate) async fn run(args: JobArgs) -> anyhow::Result<Verdict> {

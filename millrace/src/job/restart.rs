@@ -35,7 +35,7 @@ impl BackOff {
 
 /// Calls `run` until it ends, fails for good, or `stop` is cancelled; `pause` waits between runs.
 /// `None`: it was told to stop while it waited.
-pub(super) async fn until_it_ends<T>(
+pub(crate) async fn until_it_ends<T>(
     mut run: impl AsyncFnMut() -> Result<T, JobError>,
     pause: impl AsyncFn(Duration),
     clock: &dyn Clock,

@@ -12,21 +12,21 @@ use millrace_processors::final_rows;
 
 /// The rows of a sink.
 #[derive(Debug)]
-pub(super) struct SinkRows {
-    pub(super) name: String,
+pub(crate) struct SinkRows {
+    pub(crate) name: String,
     /// Names of the columns that identify a row, if rows change.
-    pub(super) key: Option<Vec<String>>,
+    pub(crate) key: Option<Vec<String>>,
     /// Rows and changes of rows that came.
-    pub(super) changes: usize,
+    pub(crate) changes: usize,
     /// Rows that are left.
-    pub(super) total: usize,
+    pub(crate) total: usize,
     /// The first of them, in order of all columns.
-    pub(super) rows: RecordBatch,
+    pub(crate) rows: RecordBatch,
 }
 
 impl SinkRows {
     /// What `sink`, the plan's sink `name`, holds.
-    pub(super) fn of(
+    pub(crate) fn of(
         plan: &JobPlan,
         name: &str,
         sink: &MemorySink,

@@ -138,7 +138,8 @@ fn json(outcome: &Outcome<'_>) -> anyhow::Result<Value> {
     }))
 }
 
-fn rows_json(rows: &RecordBatch) -> anyhow::Result<Value> {
+/// Rows as a JSON array of objects.
+pub(crate) fn rows_json(rows: &RecordBatch) -> anyhow::Result<Value> {
     let mut text = Vec::new();
     write_rows(Format::Json, rows, &mut text)?;
     let mut answer: Value = serde_json::from_slice(&text)?;

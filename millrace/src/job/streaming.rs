@@ -79,6 +79,7 @@ async fn start(args: &JobRunArgs) -> anyhow::Result<(Job, Parts)> {
         name: name(streaming, &args.text.job)?,
         tables: by_sink(&plan, "--table", &streaming.tables)?,
         feeds: by_sink(&plan, "--feed", &streaming.feeds)?,
+        feed_partitions: BTreeMap::new(),
         plan,
         manifests: &manifests,
         parallelism: args.parallelism,

@@ -43,7 +43,8 @@ pub async fn upkeep(handle: PrometheusHandle, stop: CancellationToken) {
     }
 }
 
-pub(super) fn render(handle: &PrometheusHandle, budgets: &[Budget]) -> String {
+/// Everything recorded, with the numbers of the process and of `budgets`, as Prometheus text.
+pub fn render(handle: &PrometheusHandle, budgets: &[Budget]) -> String {
     let mut text = handle.render();
     process::render(&mut text);
     if budgets.is_empty() {

@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 
 use millrace_http::problem::{ItemError, Problem};
 
-pub use self::metrics::{BUDGET_METRICS, MetricsError, install_metrics, upkeep};
-pub use self::process::PROCESS_METRICS;
+pub use self::metrics::{BUDGET_METRICS, MetricsError, install_metrics, render, upkeep};
+pub use self::process::{PROCESS_METRICS, ProcessUsage, process_usage};
 
 /// Whether the process can do its work now.
 pub trait Readiness: Send + Sync {

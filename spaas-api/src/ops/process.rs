@@ -15,6 +15,27 @@ pub const PROCESS_METRICS: [(&str, &str, &str); 5] = [
     ("process_cpu_seconds_total", "counter", "User and system CPU time in seconds."),
 ];
 
+/// What the process takes of the machine; what cannot be read on this system is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ProcessUsage {
+    /// User and system CPU time in seconds.
+    pub cpu_seconds: f64,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+}
+
+/// What this process takes now.
+pub fn process_usage() -> ProcessUsage {
+    let [rss, _, _, _, cpu] = read();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number of kibibytes"
+    )]
+    let rss_bytes = rss.unwrap_or_default() as u64;
+    ProcessUsage { cpu_seconds: cpu.unwrap_or_default(), rss_bytes }
+}
+
 pub(super) fn render(text: &mut String) {
     for ((name, kind, help), value) in PROCESS_METRICS.into_iter().zip(read()) {
         if let Some(value) = value {
