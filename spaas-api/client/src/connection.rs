@@ -22,7 +22,7 @@ const MAX_TOKEN_BYTES: usize = 4096;
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
     /// The API's address; by default that of the platform that runs on the data folder.
-    #[arg(long, value_name = "URL", env = "MILLRACE_SERVER")]
+    #[arg(long, value_name = "URL", env = "MILLRACE_SERVER", hide_env_values = true)]
     server: Option<Url>,
     /// Data folder of a running platform: says its address and has its first token. Default:
     /// `./millrace-data`.

@@ -113,6 +113,7 @@ impl Problem {
                  --fresh-state forgets all of it, but not the place in the streams"
                     .to_owned(),
             ),
+            (404, _) => Some("see what there is: millrace get namespaces".to_owned()),
             (412, _) => self.current.map(|now| format!("it is at version {now} now")),
             _ => None,
         }

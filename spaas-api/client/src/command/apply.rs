@@ -68,7 +68,16 @@ pub(super) async fn run(args: ApplyArgs, ctx: &mut Context) -> Result<ExitKind, 
             .query(args.reason.query())
             .query(args.state.query())
             .yaml(request.text.clone());
-        let answer = api.send(ctx, call).await.map_err(|error| explain(error, &request))?;
+        let answer = match api.send(ctx, call).await {
+            Ok(answer) => answer,
+            Err(error) if args.dry_run && is_new(&results, &ns, &error) => {
+                ctx.say(format_args!(
+                    "what is in namespace {ns} can be checked once that is there"
+                ));
+                continue;
+            }
+            Err(error) => return Err(explain(error, &request)),
+        };
         for mut result in output::items(&answer.body) {
             result["namespace"] = json!(ns);
             results.push(result);
@@ -76,6 +85,14 @@ pub(super) async fn run(args: ApplyArgs, ctx: &mut Context) -> Result<ExitKind, 
     }
     show(&args, &results, ctx)?;
     wait(&args, &results, ctx, &api).await
+}
+
+/// Whether a namespace was not found because a dry run did not make it.
+fn is_new(results: &[Value], ns: &str, error: &ClientError) -> bool {
+    let made = |r: &Value| {
+        r["kind"] == "Namespace" && r["name"] == ns && r["outcome"].as_str() == Some("created")
+    };
+    error.exit() == ExitKind::NotFound && results.iter().any(made)
 }
 
 /// Namespaces first: the others live in them.

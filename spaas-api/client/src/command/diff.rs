@@ -101,3 +101,17 @@ pub(crate) fn unified(diff: &str, colour: bool) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_gets_colours_and_nothing_else_of_that_kind() {
+        let diff = "--- a\n+++ b\n@@ -1 +1 @@\n same\n-old\u{1b}[2J\n+new\n";
+        assert_eq!(unified(diff, false), diff.replace('\u{1b}', " "));
+        let shown = unified(diff, true);
+        assert!(shown.contains("\u{1b}[31m-old [2J\u{1b}[0m\n\u{1b}[32m+new"), "{shown:?}");
+        assert!(shown.contains("\n same\n"), "{shown:?}");
+    }
+}

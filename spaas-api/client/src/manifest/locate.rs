@@ -102,6 +102,11 @@ fn locate(item: &Item, problem: &Problem, request: &Request<'_>) -> Mistake {
     Mistake { file, at, message, hint: item.hint.clone(), source }
 }
 
+/// The column that the server says, from 1 whatever it says.
+fn column(item: &Item) -> usize {
+    item.column.unwrap_or(1).max(1)
+}
+
 /// The place in the SQL, or of what the pointer leads to.
 fn in_document(
     item: &Item,
@@ -114,7 +119,7 @@ fn in_document(
     // A question may have sent the SQL alone.
     let pointer = if pointer == "/sql" { "/spec/sql" } else { pointer };
     let of_sql = problem.word() == "sql-invalid" && item.line.is_some();
-    let spot = Spot { line: item.line.unwrap_or(1), column: item.column.unwrap_or(1).max(1) };
+    let spot = Spot { line: item.line.unwrap_or(1).max(1), column: column(item) };
     match &document.sql {
         Some(sql) if pointer == "/spec/sql" => {
             let at = if of_sql { spot } else { in_inlined(item, request, sql) };
@@ -134,7 +139,7 @@ fn in_document(
 /// The place in the files of a place in the request's text.
 fn in_text(item: &Item, request: &Request<'_>) -> Option<(String, Spot)> {
     let (file, line) = request.origin(item.line?)?;
-    let spot = Spot { line: line + 1, column: item.column.unwrap_or(1).max(1) };
+    let spot = Spot { line: line + 1, column: column(item) };
     Some((request.sources.files[file].path.clone(), spot))
 }
 
@@ -175,13 +180,14 @@ fn within(node: &Node, spot: Spot, lines: &[String]) -> Spot {
             };
             let first = lines.iter().skip(head).find(|line| !line.trim().is_empty());
             let indent = first.map_or(0, |line| line.chars().take_while(|c| *c == ' ').count());
-            Spot { line: head + spot.line, column: indent + spot.column }
+            let line = head.saturating_add(spot.line);
+            Spot { line, column: indent.saturating_add(spot.column) }
         }
         ScalarStyle::Plain if spot.line == 1 => {
-            Spot { column: node.at.column + spot.column - 1, ..node.at }
+            Spot { column: (node.at.column - 1).saturating_add(spot.column), ..node.at }
         }
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted if spot.line == 1 => {
-            Spot { column: node.at.column + spot.column, ..node.at }
+            Spot { column: node.at.column.saturating_add(spot.column), ..node.at }
         }
         _ => node.at,
     }

@@ -1,5 +1,6 @@
 //! Manifests as they are sent, and mistakes as they come back.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::locate::{explain, listing};
@@ -163,4 +164,71 @@ fn nothing_of_a_source_moves_the_cursor() {
         source: Some("x\x1b[31m".to_owned()),
     };
     assert!(!listing(&[mistake]).contains('\x1b'));
+}
+
+/// Text that is often YAML: pieces of manifests, in any order.
+fn manifest() -> impl Strategy<Value = String> {
+    let pieces = [
+        "kind: Job\n",
+        "metadata: {name: a}\n",
+        "spec:\n",
+        "  sql: |\n",
+        "    SELECT 1\n",
+        "\n",
+        "---\n",
+        "  sql: \"a\\nb\"\n",
+        "  sql: 'it''s'\n",
+        "{\"spec\": {\"sql\": \"x\"}}\n",
+        "# é\n",
+        "  sql: >-\n",
+        "- 1\n",
+        "\t",
+        "|",
+        "...\n",
+        "%YAML 1.2\n",
+        "&a ",
+        "*a\n",
+        "\u{feff}",
+        "? ",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12).prop_map(|p| p.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_text_and_any_place_can_be_told(
+        text in manifest(),
+        index in prop::option::of(0_usize..4),
+        pointer in prop::option::of("/spec(/sql)?|/sql|/a~0b/0||x"),
+        line in prop::option::of(prop_oneof![0_usize..20, Just(usize::MAX)]),
+        column in prop::option::of(prop_oneof![0_usize..40, Just(usize::MAX)]),
+        sql in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.yaml"), &text).unwrap();
+        let read = Sources::read(&mut Context::of_process(), &[folder.path().to_owned()]);
+        let Ok(sources) = read else { return Ok(()) };
+        let request = Request::of(&sources, |_| true);
+        // What is sent is what was written, behind a separator.
+        let lines: Vec<&str> = request.text.lines().skip(1).collect();
+        prop_assert_eq!(&lines, &sources.files[0].lines);
+        let errors = json!([{
+            "index": index, "pointer": pointer, "line": line, "column": column, "message": "wrong"
+        }]);
+        let kind = if sql { "sql-invalid" } else { "manifest-invalid" };
+        let shown = explain(refused(kind, &errors), &request).to_string();
+        prop_assert!(shown.contains("wrong"), "{}", shown);
+    }
+
+    #[test]
+    fn sql_of_a_file_arrives_as_it_is(sql in any::<String>()) {
+        let (_folder, read) = sources(&[("a.yaml", JOB), ("sql/plays.sql", &sql)]);
+        let sources = read.unwrap();
+        let sent = Request::of(&sources, |_| true).text;
+        prop_assume!(!sql.contains(['\u{7f}', '\u{feff}', '\u{fffe}', '\u{ffff}']));
+        let value: serde_yaml_ng::Value = serde_yaml_ng::from_str(&sent).unwrap();
+        prop_assert_eq!(value["spec"]["sql"].as_str(), Some(sql.as_str()));
+    }
 }

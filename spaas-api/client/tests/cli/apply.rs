@@ -97,6 +97,24 @@ async fn documents_go_to_their_namespaces_and_namespaces_come_first() {
 }
 
 #[tokio::test]
+async fn a_dry_run_does_not_stumble_over_a_namespace_that_is_new() {
+    let fake = Fake::start().await;
+    let text = "kind: Namespace\nmetadata: {name: shop}\n---\nkind: Stream\nmetadata:\n  \
+        {name: s, namespace: shop}\nspec: {}\n";
+    fake.reply(
+        "PUT /v1/namespaces/shop",
+        (200, vec![("millrace-outcome", "created")], "{}".to_owned()),
+    );
+    fake.problem(APPLY, 404, "not-found", &json!({}));
+    let folder = folder(&[("a.yaml", text)]);
+    let ran = fake.run(&["apply", "--dry-run", "-f", folder.path().to_str().unwrap()]).await;
+    assert!(ran.talk.starts_with("what is in namespace shop can be checked once"), "{ran:?}");
+    assert_eq!(ran.good(), "namespace/shop created (dry run)\n");
+    let ran = fake.run(&["apply", "-f", folder.path().to_str().unwrap()]).await;
+    assert_eq!(ran.exit, ExitKind::NotFound);
+}
+
+#[tokio::test]
 async fn mistakes_are_shown_where_they_are() {
     let fake = Fake::start().await;
     let errors = json!({"errors": [

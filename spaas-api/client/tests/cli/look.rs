@@ -3,7 +3,7 @@
 use millrace_client::ExitKind;
 use serde_json::{Value, json};
 
-use super::support::{Fake, help};
+use super::support::{Fake, check_the_command_line, help};
 
 const NS: &str = "/v1/namespaces/shop";
 
@@ -195,6 +195,7 @@ async fn a_job_in_numbers_is_a_number_a_line() {
 
 #[test]
 fn help_documents_the_exit_codes() {
+    check_the_command_line();
     let commands: [&[&str]; 5] =
         [&["apply"], &["get"], &["job", "deploy"], &["token", "create"], &["top"]];
     for command in commands {

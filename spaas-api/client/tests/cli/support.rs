@@ -236,6 +236,11 @@ pub(crate) async fn run(
     ran
 }
 
+/// Checks the whole command line: no two options of one name, no default that is none.
+pub(crate) fn check_the_command_line() {
+    Cli::command().debug_assert();
+}
+
 /// The help of a command.
 pub(crate) fn help(args: &[&str]) -> String {
     let mut line = vec!["millrace"];
