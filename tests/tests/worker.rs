@@ -181,7 +181,7 @@ async fn a_worker_answers_is_the_only_one_and_goes_on_where_a_killed_one_was() -
         }
         Ok(serde_json::from_str::<Value>(line.trim_start_matches("data: "))?)
     };
-    let writes = async {
+    let more = async {
         loop {
             acked.merge(writer.write(&maker.take(5)).await?);
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -189,7 +189,7 @@ async fn a_worker_answers_is_the_only_one_and_goes_on_where_a_killed_one_was() -
     };
     let shown: Result<Value> = tokio::select! {
         shown = shown => shown,
-        failed = writes => failed,
+        failed = more => failed,
     };
     let shown = shown?;
     assert_eq!((&shown["sink"], &shown["kind"]), (&json!("kept"), &json!("+I")));

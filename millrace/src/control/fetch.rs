@@ -88,10 +88,10 @@ fn read(
                     MOST_BYTES >> 20
                 )));
             }
-            let decoded = decoder.decode(&raw);
+            let found = decoder.decode(&raw);
             let records = raw.offsets().partition_point(|offset| *offset < range.end.0);
-            let rows = decoded.rows.partition_point(|record| (*record as usize) < records);
-            range.rows.push(decoded.batch.slice(0, rows));
+            let rows = found.rows.partition_point(|record| (*record as usize) < records);
+            range.rows.push(found.batch.slice(0, rows));
             if raw.range().next >= range.end {
                 range.done = true;
                 consumer.stop(&range.tp);
