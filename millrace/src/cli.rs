@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
+use millrace_client::ControlCommand;
 use millrace_spec::{parse_duration, parse_size};
 
 mod job;
@@ -38,7 +39,7 @@ pub(crate) enum LogForm {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the platform: broker, HTTP API and router in one process.
+    /// Run the platform: the HTTP API, and with it broker, router and jobs as processes.
     Up(UpArgs),
     /// Run a router alone, beside others of its group.
     Router(RouterArgs),
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersArgs),
     /// Check that every event is written, filtered or dead-lettered exactly once.
     Audit(AuditArgs),
+    #[command(flatten)]
+    Control(ControlCommand),
     /// Do what the control plane assigned to a process of its own.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -118,23 +121,33 @@ pub(crate) struct WorkArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpArgs {
-    #[command(flatten)]
-    pub(crate) manifests: ManifestArgs,
+    /// Folder (or file) of manifests to declare once the platform runs, as `millrace apply` does.
+    /// What was declared before stays.
+    #[arg(short = 'f', long = "file", value_name = "DIR")]
+    pub(crate) manifests: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) kafka: KafkaArgs,
-    #[command(flatten)]
-    pub(crate) work: WorkArgs,
+    /// Where goal state is kept: `sqlite:PATH?mode=rwc` or `postgres://…`. Default: `goals.db` in
+    /// the data folder. Give a URL with a password by the variable.
+    #[arg(long, value_name = "URL", env = "MILLRACE_GOALS", hide_env_values = true)]
+    pub(crate) goals: Option<Url>,
+    /// Memory of the router; an eighth of as much for HTTP requests in flight.
+    #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) memory: u64,
     /// Address of the HTTP API.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
     pub(crate) listen: SocketAddr,
     /// Address of the embedded broker.
     #[arg(long, default_value = "127.0.0.1:9092", value_name = "ADDR:PORT")]
     pub(crate) broker_listen: SocketAddr,
-    /// Allow addresses that other machines can reach. There is no authentication yet.
+    /// Allow addresses that other machines can reach. Every request then needs a token.
     #[arg(long)]
     pub(crate) allow_external: bool,
+    /// Leave jobs, router and broker running when the platform ends; the next one takes them over.
+    #[arg(long)]
+    pub(crate) keep_workers: bool,
 }
 
 #[derive(Debug, Clone, Args)]

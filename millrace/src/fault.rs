@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use millrace_control::reconcile::{FAULT_POINTS, FaultPoint, NoFault};
 use millrace_events::{NoProbe, Probe, Step};
 use millrace_processors::{JobError, JobProbe, JobStep, NoJobProbe};
 
 /// `STEP:N`: the process is killed (SIGKILL) when it reaches STEP for the N-th time.
 const VARIABLE: &str = "MILLRACE_FAULT";
+/// The same for the control plane.
+const CONTROL_VARIABLE: &str = "MILLRACE_CONTROL_FAULT";
 
 /// Kills the process at a step.
 #[derive(Debug)]
@@ -38,6 +41,25 @@ impl JobProbe for DieAt<JobStep> {
     fn reached(&self, step: JobStep) -> Result<(), JobError> {
         self.pass(&step);
         Ok(())
+    }
+}
+
+/// A moment right after an effect of the control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Effect(&'static str);
+
+impl FromStr for Effect {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = FAULT_POINTS.into_iter().find(|known| *known == text);
+        known.map(Self).ok_or_else(|| format!("moments: {}", FAULT_POINTS.join(", ")))
+    }
+}
+
+impl FaultPoint for DieAt<Effect> {
+    fn reached(&self, point: &'static str) {
+        self.pass(&Effect(point));
     }
 }
 
@@ -69,9 +91,21 @@ pub(crate) fn job_probe() -> anyhow::Result<Arc<dyn JobProbe>> {
     })
 }
 
+/// The fault of the control plane that the environment asks for. Its workers have another variable.
+pub(crate) fn control_plane() -> anyhow::Result<Arc<dyn FaultPoint>> {
+    Ok(match fault_of::<Effect>(CONTROL_VARIABLE)? {
+        Some(fault) => Arc::new(fault),
+        None => Arc::new(NoFault),
+    })
+}
+
 fn fault<S: FromStr<Err = String>>() -> anyhow::Result<Option<DieAt<S>>> {
-    let Ok(text) = std::env::var(VARIABLE) else { return Ok(None) };
-    let fault = parse(&text).with_context(|| format!("{VARIABLE}={text}: write STEP:N"))?;
+    fault_of(VARIABLE)
+}
+
+fn fault_of<S: FromStr<Err = String>>(variable: &str) -> anyhow::Result<Option<DieAt<S>>> {
+    let Ok(text) = std::env::var(variable) else { return Ok(None) };
+    let fault = parse(&text).with_context(|| format!("{variable}={text}: write STEP:N"))?;
     tracing::warn!(fault = text, "this process will kill itself");
     Ok(Some(fault))
 }

@@ -1,15 +1,11 @@
 //! The one binary: reads the command line, runs the command, turns errors into an exit code.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the answer is "no" (manifests with mistakes, an
-//! audit that does not add up).
+//! audit that does not add up); commands of the control plane's client have more.
 
 mod audit;
 mod cli;
 mod compose;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the control plane that asks for it is wired next")
-)]
 mod control;
 mod dead_letters;
 mod demo;
@@ -18,6 +14,7 @@ mod fault;
 mod job;
 mod logging;
 mod manifests;
+mod plane;
 mod platform;
 mod sql;
 mod store;
@@ -27,7 +24,9 @@ mod worker;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+
+use millrace_client::ExitKind;
 
 use cli::{Cli, Command};
 
@@ -38,6 +37,14 @@ pub(crate) enum Verdict {
     Good,
     /// The command worked and what it looked at is not in order.
     Bad,
+    /// As a command of the control plane's client ended.
+    Of(ExitKind),
+}
+
+impl From<ExitKind> for Verdict {
+    fn from(kind: ExitKind) -> Self {
+        Self::Of(kind)
+    }
 }
 
 /// How long tasks that ignore their cancellation may hold up the end of the process.
@@ -61,6 +68,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(3),
+        Ok(Verdict::Of(kind)) => kind.into(),
         Err(e) => {
             eprintln!("error: {e}");
             e.chain().skip(1).for_each(|cause| eprintln!("  because: {cause}"));
@@ -81,6 +89,9 @@ async fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Schema => manifests::print_schema(),
         Command::DeadLetters(args) => dead_letters::run(args.command).await,
         Command::Audit(args) => audit::run(args).await,
+        Command::Control(command) => {
+            Ok(millrace_client::run(command, Cli::command()).await?.into())
+        }
         Command::Worker(_) => unreachable!("it has a main of its own"),
     }
 }

@@ -75,8 +75,13 @@ impl RunFile {
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
+    /// Nothing runs on `data` any more.
+    pub(crate) fn remove(data: &Path) {
+        let _ = std::fs::remove_file(Self::path(data));
+    }
+
     /// Written whole or not at all: readers wait for the file to appear.
-    fn write(&self, data: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, data: &Path) -> anyhow::Result<()> {
         let path = Self::path(data);
         let draft = data.join(format!("run.json.{}", self.pid));
         std::fs::write(&draft, serde_json::to_vec_pretty(self)?)
@@ -154,6 +159,7 @@ impl Platform {
                 budgets: vec![parts.budget.clone()],
                 readiness: Arc::new(watch.clone()),
                 status: Arc::new(watch),
+                more: None,
             });
             if settings.api {
                 app = app.merge(api(&parts, manifests, &producer));
@@ -213,7 +219,7 @@ impl Platform {
         if let Some(broker) = self.broker {
             broker.stop().await;
         }
-        let _ = std::fs::remove_file(RunFile::path(&self.data));
+        RunFile::remove(&self.data);
     }
 }
 

@@ -1,30 +1,100 @@
 //! `millrace up` and `millrace router`: run until told to end.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::ffi::OsStr;
+use std::path::Path;
+
+use clap::{CommandFactory, Parser};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
-use millrace_spec::Manifests;
+use millrace_client::{ControlCommand, ExitKind};
 
 use crate::cli::{RouterArgs, UpArgs};
+use crate::plane::{Plane, PlaneSettings};
 use crate::platform::{Platform, Settings};
 use crate::{Verdict, manifests};
 
+/// What ends a server.
+struct Signals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listening comes first, so that a signal during the start ends it in order as well.
+    fn listen() -> anyhow::Result<Self> {
+        let (term, interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { term, interrupt })
+    }
+
+    async fn came(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// `millrace up`.
 pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
-    let manifests = manifests::load(&args.manifests)?;
-    if args.manifests.manifests.is_none() {
-        eprintln!("no -f DIR: running the streams and routes of the demo");
-    }
-    let settings = Settings {
+    let mut signals = Signals::listen()?;
+    let settings = PlaneSettings {
         store: args.store,
         kafka: args.kafka,
-        work: args.work,
-        listen: Some(args.listen),
-        broker_listen: Some(args.broker_listen),
+        goals: args.goals,
+        memory: args.memory,
+        listen: args.listen,
+        broker_listen: args.broker_listen,
         allow_external: args.allow_external,
-        api: true,
+        keep_workers: args.keep_workers,
     };
-    run(settings, &manifests).await
+    let plane = tokio::select! {
+        started = Plane::start(&settings) => started?,
+        () = signals.came() => return Ok(Verdict::Good),
+    };
+    println!("HTTP   http://{}", plane.http);
+    println!("Kafka  {}", plane.kafka);
+    let declared = async {
+        match &args.manifests {
+            Some(manifests) => declare(manifests, &settings.store.data).await,
+            None => Ok(Verdict::Good),
+        }
+    };
+    let outcome = tokio::select! {
+        declared = declared => declared,
+        () = signals.came() => Ok(Verdict::Bad),
+    };
+    if matches!(outcome, Ok(Verdict::Good)) {
+        signals.came().await;
+    }
+    info!("stopping: jobs and routes commit what is written");
+    plane.stop().await;
+    outcome
+}
+
+/// A command of the control plane's client.
+#[derive(Debug, Parser)]
+struct Client {
+    #[command(subcommand)]
+    command: ControlCommand,
+}
+
+/// Declares the manifests as `millrace apply` does, with the platform that runs on `data`.
+async fn declare(manifests: &Path, data: &Path) -> anyhow::Result<Verdict> {
+    let words: [&OsStr; 8] = [
+        "millrace".as_ref(),
+        "apply".as_ref(),
+        "-f".as_ref(),
+        manifests.as_ref(),
+        "--data".as_ref(),
+        data.as_ref(),
+        "--reason".as_ref(),
+        "declared by `millrace up`".as_ref(),
+    ];
+    let client = Client::try_parse_from(words)?;
+    let done = millrace_client::run(client.command, Client::command()).await?;
+    Ok(if done == ExitKind::Done { Verdict::Good } else { Verdict::Bad })
 }
 
 /// `millrace router`.
@@ -39,17 +109,11 @@ pub(crate) async fn router(args: RouterArgs) -> anyhow::Result<Verdict> {
         allow_external: args.allow_external,
         api: false,
     };
-    run(settings, &manifests).await
-}
-
-async fn run(settings: Settings, manifests: &Manifests) -> anyhow::Result<Verdict> {
     // Listening comes first, so that a signal during the start ends it in order as well.
-    let mut term = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::listen()?;
     let platform = tokio::select! {
-        started = Platform::start(&settings, manifests) => started?,
-        _ = term.recv() => return Ok(Verdict::Good),
-        _ = interrupt.recv() => return Ok(Verdict::Good),
+        started = Platform::start(&settings, &manifests) => started?,
+        () = signals.came() => return Ok(Verdict::Good),
     };
     if let Some(http) = platform.http {
         println!("HTTP   http://{http}");
@@ -62,8 +126,7 @@ async fn run(settings: Settings, manifests: &Manifests) -> anyhow::Result<Verdic
         }
     };
     let outcome = tokio::select! {
-        _ = term.recv() => Ok(Verdict::Good),
-        _ = interrupt.recv() => Ok(Verdict::Good),
+        () = signals.came() => Ok(Verdict::Good),
         idle = until_idle => idle.map(|()| Verdict::Good),
         () = platform.broken() => Err(anyhow::anyhow!("a thread of the router died; see the log")),
     };

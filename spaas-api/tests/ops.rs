@@ -49,6 +49,7 @@ async fn alive_is_not_yet_ready() {
         budgets: Vec::new(),
         readiness: process.clone(),
         status: process.clone(),
+        more: None,
     });
     assert_eq!(get(&app, "/healthz").await.0, 200);
     let (status, headers, body) = get(&app, "/readyz").await;
@@ -73,6 +74,7 @@ async fn metrics_show_what_was_recorded_the_process_and_the_budgets() {
         budgets: vec![budget.clone()],
         readiness: process.clone(),
         status: process,
+        more: None,
     });
     metrics::with_local_recorder(&recorder, || {
         metrics::counter!("millrace_test_total").increment(2);

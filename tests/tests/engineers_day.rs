@@ -124,7 +124,7 @@ async fn day(site: &Site, process: &mut Millrace) -> Result<()> {
     // A query with a typo: the answer says where and what to write.
     let wrong = json!({ "sql": "INSERT INTO a\nSELECT event_id, titel FROM plays" });
     let answer = api.post("/namespaces/default/jobs/-/validate", &wrong).await?;
-    let answer = answer.is_problem(422, "sql-invalid")?;
+    let answer = answer.is_problem(400, "sql-invalid")?;
     let mistake = &answer.json["errors"][0];
     ensure!(mistake["line"] == 2 && mistake["column"] == 18, "{mistake:#}");
     ensure!(mistake.to_string().contains("title"), "{mistake:#}");

@@ -217,7 +217,7 @@ fn kills() -> Result<u64> {
 async fn whoever_is_killed_each_event_counts_once_and_jobs_run_once() -> Result<()> {
     let kills = kills()?;
     let stories = kills.div_ceil(KILLS_PER_STORY);
-    let mut told = JoinSet::new();
+    let mut told: JoinSet<Result<()>> = JoinSet::new();
     for seed in 0..stories {
         if told.len() == AT_ONCE {
             told.join_next().await.context("one is under way")??.context("a story")?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use millrace_client::JobVerb;
 use millrace_spec::{parse_duration, parse_size};
 
 use super::{KafkaArgs, StoreArgs};
@@ -24,6 +25,8 @@ pub(crate) enum JobCommand {
     Explain(JobExplainArgs),
     /// Check a job; print every mistake with line and column.
     Validate(JobValidateArgs),
+    #[command(flatten)]
+    Deployed(JobVerb),
 }
 
 /// The text of a job and the streams it may read.

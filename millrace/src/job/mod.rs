@@ -34,5 +34,6 @@ pub(crate) async fn run(args: JobArgs) -> anyhow::Result<Verdict> {
         JobCommand::Run(args) => streaming::run(*args).await,
         JobCommand::Explain(args) => check::explain(&args),
         JobCommand::Validate(args) => check::validate(&args),
+        JobCommand::Deployed(verb) => Ok(millrace_client::run_job(verb).await?.into()),
     }
 }

@@ -13,6 +13,7 @@ mod process;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +40,13 @@ pub trait Status: Send + Sync {
     fn status(&self) -> Value;
 }
 
+/// Metrics of others, shown beside the process's own.
+#[async_trait]
+pub trait MoreMetrics: Send + Sync {
+    /// Prometheus text, with metrics that the process does not record itself.
+    async fn text(&self) -> String;
+}
+
 /// What the endpoints show.
 #[derive(Clone)]
 pub struct OpsSettings {
@@ -50,14 +58,22 @@ pub struct OpsSettings {
     pub readiness: Arc<dyn Readiness>,
     /// Answers `/v1/status`.
     pub status: Arc<dyn Status>,
+    /// Added to `/metrics`.
+    pub more: Option<Arc<dyn MoreMetrics>>,
 }
 
 /// The endpoints.
 pub fn router(settings: OpsSettings) -> Router {
-    let OpsSettings { metrics, budgets, readiness, status } = settings;
+    let OpsSettings { metrics, budgets, readiness, status, more } = settings;
     let render = move || {
-        let text = self::metrics::render(&metrics, &budgets);
-        async move { text_answer(text) }
+        let mut text = self::metrics::render(&metrics, &budgets);
+        let more = more.clone();
+        async move {
+            if let Some(more) = more {
+                text.push_str(&more.text().await);
+            }
+            text_answer(text)
+        }
     };
     Router::new()
         .route("/metrics", get(render))

@@ -55,16 +55,22 @@ impl Admission {
     /// # Errors
     /// The store's.
     pub async fn router_work(&self) -> Result<Option<RouterWork>, StoreError> {
+        let work = self.data_path().await?;
+        Ok(Some(work).filter(|work| work.documents.iter().any(|text| is_route(text))))
+    }
+
+    /// All streams, routes and connections of all namespaces, under qualified names.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn data_path(&self) -> Result<RouterWork, StoreError> {
         let declared = Declared::read(&self.store).await?;
         let wanted = |r: &&Resource| {
             matches!(r.kind, Kind::Connection | Kind::Stream | Kind::Route)
                 && r.metadata.deleting_ms.is_none()
         };
-        if !declared.all().any(|r| r.kind == Kind::Route) {
-            return Ok(None);
-        }
         let documents = declared.all().filter(wanted).map(qualified_document).collect();
-        Ok(Some(RouterWork { documents }))
+        Ok(RouterWork { documents })
     }
 
     fn read_version(
@@ -130,6 +136,11 @@ impl Admission {
         };
         self.store.add_event(&event).await.map(|_| ()).map_err(seam)
     }
+}
+
+fn is_route(document: &str) -> bool {
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    document["kind"] == Kind::Route.as_str()
 }
 
 /// What a stream wants of its topic.

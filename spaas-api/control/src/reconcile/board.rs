@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use crate::model::JobStatus;
+use crate::watch::JobNumbers;
 
 /// Namespace and name of a job.
 pub(super) type Key = (String, String);
@@ -23,6 +24,12 @@ impl LiveBoard {
     pub fn all(&self) -> Vec<(String, String, JobStatus)> {
         let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
         board.iter().map(|((ns, job), s)| (ns.clone(), job.clone(), s.clone())).collect()
+    }
+
+    /// All of them in numbers, at `now_ms`.
+    pub fn numbers(&self, now_ms: i64) -> Vec<JobNumbers> {
+        let all = self.all().into_iter();
+        all.map(|(ns, job, status)| JobNumbers::of(&ns, &job, &status, now_ms)).collect()
     }
 
     pub(super) fn put(&self, key: Key, status: JobStatus) {

@@ -1,0 +1,305 @@
+//! What starts in which order, and how it ends.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use millrace_bus::{Admin, KafkaSettings, Producer};
+use millrace_control::access::Access;
+use millrace_control::admission::Admission;
+use millrace_control::api::{self, ControlParts};
+use millrace_control::launch::process::{ProcessLauncher, ProcessSettings};
+use millrace_control::model::Role;
+use millrace_control::reconcile::{
+    BuiltIn, BuiltInWork, LiveBoard, Reconciler, ReconcilerParts, ReconcilerSettings,
+};
+use millrace_control::store::Store;
+use millrace_control::worker::{BrokerWork, Work};
+use millrace_control::{Launcher, Planner, Tables, Topics};
+use millrace_events::{NoProbe, SystemClock, Transport};
+use millrace_http::server;
+use millrace_spaas::ingest::{self, IngestSettings, StreamSet};
+use millrace_spaas::{ops, sql};
+
+use super::alone::Alone;
+use super::declared::Declared;
+use super::fronts::{self, Doors, Numbers};
+use super::{broker, wind_down};
+use crate::cli::{KafkaArgs, StoreArgs};
+use crate::compose::{self, Parts};
+use crate::control::planner::Engine;
+use crate::control::tables::TablesOf;
+use crate::control::topics::TopicsOf;
+use crate::platform::RunFile;
+use crate::{fault, store};
+
+/// Namespace of the router and the broker.
+const SYSTEM: &str = "system";
+/// Memory of the broker's process.
+const BROKER_MEMORY: u64 = 1 << 30;
+/// How long the broker may take to listen.
+const BROKER_PATIENCE: Duration = Duration::from_secs(60);
+/// Of the memory, what requests in flight may hold.
+const INGEST_SHARE: usize = 8;
+
+/// What the platform is told.
+#[derive(Debug, Clone)]
+pub(crate) struct PlaneSettings {
+    pub(crate) store: StoreArgs,
+    pub(crate) kafka: KafkaArgs,
+    /// Where goal state is kept; by default a SQLite file in the data folder.
+    pub(crate) goals: Option<Url>,
+    /// Memory of the router, and of the requests in flight here.
+    pub(crate) memory: u64,
+    pub(crate) listen: SocketAddr,
+    pub(crate) broker_listen: SocketAddr,
+    pub(crate) allow_external: bool,
+    /// Workers go on when the platform ends.
+    pub(crate) keep_workers: bool,
+}
+
+/// A running control plane.
+pub(crate) struct Plane {
+    pub(crate) http: SocketAddr,
+    pub(crate) kafka: String,
+    data: PathBuf,
+    keep_workers: bool,
+    launcher: Arc<dyn Launcher>,
+    live: Arc<LiveBoard>,
+    /// The API and what feeds it.
+    serving: JoinSet<()>,
+    stop_serving: CancellationToken,
+    reconciling: JoinSet<()>,
+    stop_reconciling: CancellationToken,
+    store: Store,
+    _alone: Alone,
+}
+
+/// The log, and the broker that is to be run for it.
+struct Log {
+    kafka: KafkaSettings,
+    broker: Option<SocketAddr>,
+}
+
+impl Log {
+    fn of(settings: &PlaneSettings, data: &std::path::Path) -> anyhow::Result<Self> {
+        if let Some(kafka) = compose::cluster(&settings.kafka)? {
+            return Ok(Self { kafka, broker: None });
+        }
+        server::check_listen(settings.broker_listen, settings.allow_external)?;
+        let address = broker::address(data, settings.broker_listen)?;
+        Ok(Self { kafka: KafkaSettings::plain(address.to_string()), broker: Some(address) })
+    }
+}
+
+impl Plane {
+    /// Starts everything `settings` ask for; an error says what did not start and why.
+    pub(crate) async fn start(settings: &PlaneSettings) -> anyhow::Result<Self> {
+        let data = std::path::absolute(&settings.store.data)?;
+        std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+        let alone = Alone::on(&data)?;
+        server::check_listen(settings.listen, settings.allow_external)?;
+        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+            let listen = settings.listen;
+            format!("listen on {listen} (does something else? choose another with --listen)")
+        })?;
+        let http = listener.local_addr()?;
+        let clock = Arc::new(SystemClock::default());
+        let goals = open_goals(settings, &data).await?;
+        let access = Access::new(goals.clone(), clock.clone());
+        access.ensure_admin(&data.join("admin.token")).await?;
+        let log = Log::of(settings, &data)?;
+        let launcher = launcher(settings, &data, &log)?;
+        let warehouse = store::open(&settings.store, Arc::new(NoProbe)).await?;
+        let parts = Parts::new(log.kafka.clone(), warehouse, settings.memory, Arc::new(NoProbe));
+        let producer = parts.producer()?;
+        let topics: Arc<dyn Topics> = Arc::new(TopicsOf::new(Admin::new(&log.kafka)?));
+        let planner: Arc<dyn Planner> =
+            Arc::new(Engine::new(log.kafka.clone(), parts.warehouse.clone()));
+        let tables: Arc<dyn Tables> = Arc::new(TablesOf::new(parts.warehouse.clone()));
+        let admission = Arc::new(Admission::new(
+            goals.clone(),
+            Arc::clone(&planner),
+            Arc::clone(&topics),
+            clock.clone(),
+        ));
+
+        let (router, wanted) = watch::channel(None);
+        let reconciler = Reconciler::new(ReconcilerParts {
+            store: goals.clone(),
+            launcher: Arc::clone(&launcher),
+            source: Arc::clone(&admission) as _,
+            built_ins: built_ins(log.broker, wanted),
+            clock: clock.clone(),
+            settings: ReconcilerSettings::default(),
+            fault: fault::control_plane()?,
+        });
+        let live = reconciler.live();
+        let (mut reconciling, stop_reconciling) = (JoinSet::new(), CancellationToken::new());
+        reconciling.spawn(reconciler.run(stop_reconciling.clone()));
+        if let Some(address) = log.broker {
+            let listens = tokio::time::timeout(BROKER_PATIENCE, broker::listens(address)).await;
+            ensure!(
+                listens.is_ok(),
+                "the embedded broker does not listen on {address}; its log is in {}",
+                data.join("run").display()
+            );
+        }
+
+        let settings_of_ingest = IngestSettings::new(
+            parts.budget.child("http requests", parts.budget.limit() / INGEST_SHARE),
+        );
+        let streams = StreamSet::new(&settings_of_ingest.limits, Default::default());
+        let (mut serving, stop_serving) = (JoinSet::new(), CancellationToken::new());
+        let declared = Declared {
+            store: goals.clone(),
+            admission: Arc::clone(&admission),
+            streams: streams.clone(),
+            router,
+            memory_bytes: settings.memory,
+        };
+        serving.spawn(declared.follow(stop_serving.clone()));
+        let metrics = ops::install_metrics()?;
+        serving.spawn(ops::upkeep(metrics.clone(), stop_serving.clone()));
+        let numbers = Arc::new(Numbers {
+            live: Arc::clone(&live),
+            clock: clock.clone(),
+            ready: OnceLock::from(()),
+        });
+        let control = api::router(ControlParts {
+            store: goals.clone(),
+            admission,
+            access: access.clone(),
+            planner,
+            topics,
+            tables,
+            launcher: Arc::clone(&launcher),
+            live: Arc::clone(&live) as _,
+            clock,
+        });
+        let doors = Doors { access, open: http.ip().is_loopback() };
+        let app = control
+            .merge(ops::router(ops::OpsSettings {
+                metrics,
+                budgets: vec![parts.budget.clone()],
+                readiness: numbers.clone(),
+                status: numbers.clone(),
+                more: Some(numbers),
+            }))
+            .merge(fronts::metrics_of_workers(Arc::clone(&launcher)))
+            .merge(data_doors(&parts, &producer, settings_of_ingest, streams, &doors));
+        serving.spawn(server::serve(listener, app, stop_serving.clone()));
+        let run = RunFile {
+            pid: std::process::id(),
+            http: Some(http.to_string()),
+            kafka: log.kafka.bootstrap.clone(),
+        };
+        run.write(&data)?;
+        Ok(Self {
+            http,
+            kafka: log.kafka.bootstrap,
+            data,
+            keep_workers: settings.keep_workers,
+            launcher,
+            live,
+            serving,
+            stop_serving,
+            reconciling,
+            stop_reconciling,
+            store: goals,
+            _alone: alone,
+        })
+    }
+
+    /// Ends in order: requests in flight are answered, nothing new is started, then, unless they are
+    /// to go on, jobs and the router end after their last commit, and at last the broker.
+    pub(crate) async fn stop(mut self) {
+        self.stop_serving.cancel();
+        while self.serving.join_next().await.is_some() {}
+        self.stop_reconciling.cancel();
+        while self.reconciling.join_next().await.is_some() {}
+        if !self.keep_workers {
+            let broker = millrace_spec::qualified(SYSTEM, "broker");
+            let all = self.live.all().into_iter();
+            let jobs: Vec<String> = all
+                .map(|(ns, job, _)| millrace_spec::qualified(&ns, &job))
+                .filter(|job| *job != broker)
+                .collect();
+            wind_down::stop_all(&self.launcher, &jobs).await;
+            wind_down::stop_all(&self.launcher, &[broker]).await;
+        }
+        self.store.close().await;
+        RunFile::remove(&self.data);
+    }
+}
+
+async fn open_goals(settings: &PlaneSettings, data: &std::path::Path) -> anyhow::Result<Store> {
+    let url = match &settings.goals {
+        Some(url) => url.to_string(),
+        None => format!("sqlite:{}?mode=rwc", data.join("goals.db").display()),
+    };
+    // The URL may hold a password, and is not part of the error.
+    Store::open(&url).await.context("open the goal state (see --goals)")
+}
+
+fn launcher(
+    settings: &PlaneSettings,
+    data: &std::path::Path,
+    log: &Log,
+) -> anyhow::Result<Arc<dyn Launcher>> {
+    let mut args = vec!["worker".to_owned(), "--data".to_owned(), data.display().to_string()];
+    args.extend(["--store".to_owned(), store::url(&settings.store)?.to_string()]);
+    args.extend(["--kafka".to_owned(), log.kafka.bootstrap.clone()]);
+    for property in &settings.kafka.properties {
+        args.extend(["--kafka-property".to_owned(), property.clone()]);
+    }
+    let program = std::env::current_exe().context("find this program, which workers run too")?;
+    let settings = ProcessSettings::new(program, args, data.join("run"));
+    let launcher = ProcessLauncher::new(settings, Arc::new(SystemClock::default()))?;
+    Ok(Arc::new(launcher))
+}
+
+fn built_ins(
+    broker: Option<SocketAddr>,
+    router: watch::Receiver<Option<BuiltInWork>>,
+) -> Vec<BuiltIn> {
+    let built_in = |name: &str, wanted| BuiltIn {
+        namespace: SYSTEM.to_owned(),
+        name: name.to_owned(),
+        wanted,
+    };
+    let mut all = vec![built_in("router", router)];
+    if let Some(listen) = broker {
+        let work = Work::Broker(BrokerWork { listen });
+        let wanted = BuiltInWork { work, memory_bytes: BROKER_MEMORY };
+        all.push(built_in("broker", watch::channel(Some(wanted)).1));
+    }
+    all
+}
+
+/// Events in, questions out.
+fn data_doors(
+    parts: &Parts,
+    producer: &Producer,
+    settings: IngestSettings,
+    streams: StreamSet,
+    doors: &Doors,
+) -> axum::Router {
+    let transport: Arc<dyn Transport> = Arc::new(producer.clone());
+    let events = ingest::router(settings, transport, streams);
+    let tables = Arc::new(store::Tables(parts.warehouse.clone()));
+    let questions = sql::router(sql::SqlEngine::new(tables, sql::SqlLimits::default()));
+    fronts::guarded(doors.clone(), Role::Editor, events).merge(fronts::guarded(
+        doors.clone(),
+        Role::Viewer,
+        questions,
+    ))
+}
