@@ -36,8 +36,17 @@ pub(crate) struct Item {
     pub(crate) pointer: Option<String>,
     pub(crate) line: Option<usize>,
     pub(crate) column: Option<usize>,
+    /// Of SQL within a manifest: where it is in the text that was sent.
+    pub(crate) document: Option<Place>,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+}
+
+/// A place in the text that was sent.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl fmt::Display for Problem {
@@ -113,7 +122,9 @@ impl Problem {
                  --fresh-state forgets all of it, but not the place in the streams"
                     .to_owned(),
             ),
-            (404, _) => Some("see what there is: millrace get namespaces".to_owned()),
+            (404, _) if self.detail.is_none() => {
+                Some("see what there is: millrace get namespaces".to_owned())
+            }
             (412, _) => self.current.map(|now| format!("it is at version {now} now")),
             _ => None,
         }

@@ -38,7 +38,7 @@ impl JobState {
         let status = status_of(answer);
         let goal = &answer["goal"];
         Self {
-            phase: status["phase"].as_str().unwrap_or("unknown").to_owned(),
+            phase: status["phase"].as_str().unwrap_or("created").to_owned(),
             reason: status["reason"].as_str().map(ToOwned::to_owned),
             goal: goal["goal"].as_i64().or(goal.as_i64()).unwrap_or(0),
             observed_goal: status["observedGoal"].as_i64().unwrap_or(0),
@@ -97,7 +97,7 @@ pub(crate) async fn until_it_rests(
     })
     .await;
     ctx.progress("");
-    let words = last.map_or_else(|| "unknown".to_owned(), |state| state.words());
+    let words = last.map_or_else(|| "not seen".to_owned(), |state| state.words());
     match look {
         Ok(Ok(Look::Failed)) => Err(ClientError::Failed(format!(
             "job `{job}` is {words}\n  see: millrace job logs {job} -n {ns}"

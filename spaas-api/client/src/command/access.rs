@@ -100,7 +100,7 @@ pub(crate) struct TokenDeleteArgs {
 /// Which part of the audit log.
 #[derive(Debug, Clone, Args)]
 pub struct AuditLogArgs {
-    /// Only after the entry of this number.
+    /// Only after the entry of this number; the oldest come first.
     #[arg(long, value_name = "N")]
     after: Option<i64>,
     /// At most so many.

@@ -16,6 +16,9 @@ use crate::kind::{Kind, parse_name};
 use crate::manifest::Sources;
 use crate::units::parse_time;
 
+/// How long the end of a job is waited for before what it reads is removed.
+const ENDS_WITHIN: Duration = Duration::from_mins(1);
+
 /// What to remove.
 #[derive(Debug, Clone, Args)]
 pub struct DeleteArgs {
@@ -75,12 +78,24 @@ pub(super) async fn run(args: DeleteArgs, ctx: &mut Context) -> Result<ExitKind,
         return Ok(ExitKind::No);
     }
     let several = doomed.len() > 1;
+    let mut ending: Vec<&Doomed> = Vec::new();
     for one in &doomed {
+        // What a job reads is in use until the job's run has ended.
+        if one.kind < Kind::Job {
+            for job in ending.drain(..) {
+                until_it_is_gone(job, args.wait.unwrap_or(ENDS_WITHIN), ctx, &api).await?;
+            }
+        }
         let call = Call::delete(&one.kind.path(&one.ns, &one.name))
             .query(args.reason.query())
             .if_match(args.if_version);
         match api.send(ctx, call).await {
-            Ok(_) => ctx.line(format_args!("{} deleted", one.title()))?,
+            Ok(_) => {
+                ctx.line(format_args!("{} deleted", one.title()))?;
+                if one.kind == Kind::Job {
+                    ending.push(one);
+                }
+            }
             // What is gone already is what a list of manifests wants.
             Err(ClientError::Problem(p)) if several && p.exit() == ExitKind::NotFound => {
                 ctx.line(format_args!("{} not found", one.title()))?;

@@ -91,7 +91,7 @@ fn locate(item: &Item, problem: &Problem, request: &Request<'_>) -> Mistake {
         let path = &request.sources.files[file].path;
         in_document(item, problem, request, document, path)
     });
-    let place = place.or_else(|| in_text(item, request)).or_else(|| {
+    let place = place.or_else(|| in_text(item.line, column(item), request)).or_else(|| {
         // The beginning of the document is better than nothing.
         let (file, document) = document.filter(|_| item.index.is_some())?;
         Some((request.sources.files[file].path.clone(), document.tree.root.at))
@@ -128,18 +128,22 @@ fn in_document(
         _ => {}
     }
     let node = document.tree.root.nearest(pointer);
+    if let Some(place) = item.document.filter(|_| of_sql) {
+        return in_text(Some(place.line), place.column, request);
+    }
     if of_sql {
         let lines = &request.sources.files[request.document(item.index.unwrap_or(0))?.0].lines;
         return Some((path.to_owned(), within(node, spot, lines)));
     }
     // Lines of the text are more exact than what a pointer leads to.
-    (item.line.is_none() || in_text(item, request).is_none()).then(|| (path.to_owned(), node.at))
+    let exact = in_text(item.line, column(item), request);
+    exact.is_none().then(|| (path.to_owned(), node.at))
 }
 
 /// The place in the files of a place in the request's text.
-fn in_text(item: &Item, request: &Request<'_>) -> Option<(String, Spot)> {
-    let (file, line) = request.origin(item.line?)?;
-    let spot = Spot { line: line + 1, column: column(item) };
+fn in_text(line: Option<usize>, column: usize, request: &Request<'_>) -> Option<(String, Spot)> {
+    let (file, line) = request.origin(line?)?;
+    let spot = Spot { line: line + 1, column: column.max(1) };
     Some((request.sources.files[file].path.clone(), spot))
 }
 

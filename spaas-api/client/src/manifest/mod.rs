@@ -1,8 +1,8 @@
 //! Manifests: files to one request, and mistakes in the request back to the files.
 //!
 //! ```text
-//!  files ─ read ─► sources (yaml: nodes with places; SQL files) ─ request ─► text, and where its lines are from
-//!                                     mistakes ◄─ locate ◄─ problem ◄──┘
+//!  files ─ read ─► sources (yaml: places; SQL files) ─ request ─► text, origins of its lines
+//!                        mistakes ◄─ locate ◄─ problem ◄─────────────┘
 //! ```
 
 mod locate;

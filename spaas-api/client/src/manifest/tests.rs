@@ -129,6 +129,20 @@ fn sql_in_a_manifest_is_found_there() {
 }
 
 #[test]
+fn a_place_that_the_server_knows_in_the_text_is_taken() {
+    let text = "kind: Job\nmetadata: {name: a}\nspec:\n  sql: >\n    SELECT\n    titel\n";
+    let (folder, read) = sources(&[("a.yaml", text)]);
+    let sources = read.unwrap();
+    let request = Request::of(&sources, |_| true);
+    let errors = json!([{
+        "index": 0, "pointer": "/spec/sql", "line": 1, "column": 8, "message": "wrong",
+        "document": {"line": 7, "column": 5},
+    }]);
+    let shown = told(&folder, &explain(refused("sql-invalid", &errors), &request));
+    assert!(shown.starts_with("a.yaml:6:5: wrong\n  6 |     titel\n"), "{shown}");
+}
+
+#[test]
 fn a_place_in_the_one_line_that_was_sent_is_found_in_the_sql_file() {
     let (folder, read) = sources(&[("a.yaml", JOB), ("sql/plays.sql", SQL)]);
     let sources = read.unwrap();

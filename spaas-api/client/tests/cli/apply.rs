@@ -164,7 +164,10 @@ async fn waiting_ends_when_the_jobs_rest() {
 async fn differences_are_an_exit_code() {
     let fake = Fake::start().await;
     let diff = "--- jobs/plays\n+++ jobs/plays\n@@ -1,2 +1,2 @@\n kind: Job\n-a: 1\n+a: 2\n";
-    let found = |outcome: &str, diff: &str| json!({"results": [{"kind": "Job", "name": "plays", "outcome": outcome, "diff": diff}]});
+    let found = |outcome: &str, diff: &str| {
+        let job = json!({"kind": "Job", "name": "plays", "outcome": outcome, "diff": diff});
+        json!({"results": [job]})
+    };
     let request = "POST /v1/namespaces/shop/diff";
     fake.on(request, 200, &found("configured", diff)).on(request, 200, &found("unchanged", ""));
     let folder = folder(&[("a.yaml", MANIFESTS), ("plays.sql", SQL)]);
@@ -180,12 +183,17 @@ async fn differences_are_an_exit_code() {
 async fn manifests_are_deleted_from_the_end() {
     let fake = Fake::start().await;
     fake.on("DELETE /v1/namespaces/shop/jobs/plays", 202, &json!({}));
+    // The job is there until its run has ended.
+    fake.on("GET /v1/namespaces/shop/jobs/plays", 200, &json!({}));
+    fake.problem("GET /v1/namespaces/shop/jobs/plays", 404, "not-found", &json!({}));
     let folder = folder(&[("a.yaml", MANIFESTS), ("plays.sql", SQL)]);
     let dir = folder.path().to_str().unwrap();
     let ran = fake.run(&["delete", "-n", "shop", "-f", dir, "--reason", "old"]).await;
     assert_eq!(ran.good(), "job/plays deleted\nstream/clicks not found\n");
     let expected = [
         "DELETE /v1/namespaces/shop/jobs/plays?reason=old",
+        "GET /v1/namespaces/shop/jobs/plays",
+        "GET /v1/namespaces/shop/jobs/plays",
         "DELETE /v1/namespaces/shop/streams/clicks?reason=old",
     ];
     assert_eq!(fake.lines(), expected);

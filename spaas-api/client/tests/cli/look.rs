@@ -55,7 +55,10 @@ fn numbers(job: &str, phase: &str, events_in: u64, cpu: f64) -> Value {
 #[tokio::test]
 async fn lists_are_read_to_their_end() {
     let fake = Fake::start().await;
-    let page = |name: &str, next: Value| json!({"items": [resource("Job", name, &json!({"sql": "SELECT 1"}))], "next": next});
+    let page = |name: &str, next: Value| {
+        let job = resource("Job", name, &json!({"sql": "SELECT 1"}));
+        json!({"items": [job], "next": next})
+    };
     let list = format!("GET {NS}/jobs");
     fake.on(&format!("{list}?label=team%3Dgrowth"), 200, &page("plays", json!("plays")));
     fake.on(&format!("{list}?label=team%3Dgrowth&after=plays"), 200, &page("views", json!(null)));
