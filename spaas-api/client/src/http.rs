@@ -14,6 +14,8 @@ use crate::problem::Problem;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_mins(2);
+/// Looks at a request that is still being done; some minutes.
+const MAX_LOOKS: usize = 1500;
 const KEY: &str = "idempotency-key";
 
 /// A server that can be asked.
@@ -140,6 +142,7 @@ impl Api {
     pub(crate) async fn send(&self, ctx: &mut Context, call: Call) -> Result<Answer, ClientError> {
         let key = call.changes.then(|| (ctx.new_key)());
         let mut pauses = self.pauses.iter();
+        let mut looks = 0;
         loop {
             let request = self.request(&call, key.as_deref()).timeout(ANSWER_WITHIN);
             let error = match read(request).await {
@@ -147,6 +150,12 @@ impl Api {
                 Err(error) => error,
             };
             let error = match error {
+                // The first try of this very request goes on: its answer is what is wanted.
+                Trouble::Problem(p) if p.word() == "idempotency-in-flight" && looks < MAX_LOOKS => {
+                    looks += 1;
+                    tokio::time::sleep(ctx.poll).await;
+                    continue;
+                }
                 Trouble::Problem(problem) if problem.passing() => ClientError::Problem(problem),
                 Trouble::Problem(problem) => return Err(ClientError::Problem(problem)),
                 Trouble::Lost(why) => self.unreachable(why),

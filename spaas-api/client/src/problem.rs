@@ -91,7 +91,7 @@ impl Problem {
 
     /// Whether the same request may succeed when it is sent again.
     pub(crate) fn passing(&self) -> bool {
-        matches!(self.status, 429 | 502 | 503 | 504) || self.word() == "idempotency-in-flight"
+        matches!(self.status, 429 | 502 | 503 | 504)
     }
 
     /// All there is to say, with what to do about it.

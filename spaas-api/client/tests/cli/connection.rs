@@ -101,6 +101,22 @@ async fn a_change_whose_answer_was_lost_is_sent_again_with_the_same_key() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_still_being_done_is_waited_for() {
+    let fake = Fake::start().await;
+    let request = "POST /v1/namespaces/default/jobs/plays/savepoint";
+    fake.problem(request, 503, "unavailable", &json!({}));
+    for _ in 0..5 {
+        fake.problem(request, 409, "idempotency-in-flight", &json!({}));
+    }
+    fake.on(request, 202, &json!({"id": "s1", "state": {"kind": "complete", "checkpoint": 1}}));
+    let out = fake.run(&["job", "savepoint", "plays"]).await.good();
+    assert_eq!(out, "savepoint/s1 complete\n");
+    let seen = fake.seen();
+    assert_eq!(seen.len(), 7);
+    assert!(seen.iter().all(|seen| seen.header("idempotency-key") == Some("key-1")));
+}
+
+#[tokio::test]
 async fn a_change_that_is_never_answered_is_given_up() {
     let (server, requests, _tasks) = unsteady(usize::MAX).await;
     let ran = run(&["job", "restart", "plays", "--server", &server], &[], "").await;
