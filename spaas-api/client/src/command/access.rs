@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::get::all;
+use super::get::{all, newest};
 use crate::args::{Form, FormArgs, ReasonArgs};
 use crate::connection::ConnectionArgs;
 use crate::context::Context;
@@ -100,12 +100,17 @@ pub(crate) struct TokenDeleteArgs {
 /// Which part of the audit log.
 #[derive(Debug, Clone, Args)]
 pub struct AuditLogArgs {
-    /// Only after the entry of this number; the oldest come first.
+    /// A page of those after the entry of this number, instead of the newest.
     #[arg(long, value_name = "N")]
     after: Option<i64>,
     /// At most so many.
-    #[arg(long, value_name = "N")]
-    limit: Option<u32>,
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=500)
+    )]
+    limit: u32,
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
@@ -245,10 +250,13 @@ pub(super) async fn audit_log(
 ) -> Result<ExitKind, ClientError> {
     let api = args.connection.open(ctx)?;
     let path = ["v1", "audit"].map(ToOwned::to_owned);
-    let call = Call::get(&path)
-        .query(args.after.map(|after| ("after", after.to_string())))
-        .query(args.limit.map(|limit| ("limit", limit.to_string())));
-    let answer = api.send(ctx, call).await?.body;
+    let answer = if let Some(after) = args.after {
+        let query = [("after", after.to_string()), ("limit", args.limit.to_string())];
+        api.send(ctx, Call::get(&path).query(query)).await?.body
+    } else {
+        let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
+        json!({"items": newest(ctx, &api, &path, most).await?})
+    };
     let entries = output::items(&answer);
     let names: Vec<String> =
         entries.iter().map(|e| format!("audit/{}", plain(&e["seq"]))).collect();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::get::all;
+use super::get::newest;
 use super::history::{events_path, events_table, versions_table};
 use crate::args::{Form, FormArgs, NamespaceArgs};
 use crate::connection::ConnectionArgs;
@@ -52,7 +52,7 @@ pub(super) async fn run(args: DescribeArgs, ctx: &mut Context) -> Result<ExitKin
         whole["versions"] = part(ctx, &api, &path, "versions").await?;
         let of = (args.kind != Kind::Namespace).then_some((args.kind, args.name.as_str()));
         let home = if of.is_none() { &args.name } else { ns };
-        whole["events"] = json!(all(ctx, &api, &events_path(home, of), &[]).await?);
+        whole["events"] = json!(newest(ctx, &api, &events_path(home, of), EVENTS_SHOWN).await?);
     }
     match args.form.output {
         Form::Json => output::json(ctx, &whole)?,
@@ -108,9 +108,7 @@ fn describe(args: &DescribeArgs, whole: &Value) -> Result<String, ClientError> {
     section(&mut text, "versions", &whole["versions"], versions_table);
     section(&mut text, "runs", &whole["runs"], page::runs);
     section(&mut text, "savepoints", &whole["savepoints"], page::savepoints);
-    section(&mut text, "events", &whole["events"], |events| {
-        events_table(&events[events.len().saturating_sub(EVENTS_SHOWN)..])
-    });
+    section(&mut text, "events", &whole["events"], events_table);
     Ok(text)
 }
 

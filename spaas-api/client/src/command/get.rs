@@ -18,6 +18,9 @@ use crate::output;
 use crate::table::Table;
 use crate::units::{bytes, count, moment, plain};
 
+/// Most items that the API gives at once.
+const PAGE: u32 = 500;
+
 /// What to show.
 #[derive(Debug, Clone, Args)]
 pub struct GetArgs {
@@ -116,6 +119,18 @@ pub(crate) async fn all_after(
         }
         after = Some(next);
     }
+}
+
+/// The newest `most` entries of a list that has its oldest first.
+pub(crate) async fn newest(
+    ctx: &mut Context,
+    api: &Api,
+    path: &[String],
+    most: usize,
+) -> Result<Vec<Value>, ClientError> {
+    let mut found = all(ctx, api, path, &[("limit", PAGE.to_string())]).await?;
+    found.drain(..found.len().saturating_sub(most));
+    Ok(found)
 }
 
 /// Names of the namespaces that may be seen.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::get::{all, all_after, all_namespaces};
+use super::get::{all, all_after, all_namespaces, newest};
 use crate::args::{Form, FormArgs, NamespaceArgs, ScopeArgs};
 use crate::connection::ConnectionArgs;
 use crate::context::Context;
@@ -26,9 +26,12 @@ pub struct EventsArgs {
     name: Option<String>,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Only those after the event of this number.
+    /// All those after the event of this number, instead of the newest.
     #[arg(long, value_name = "N")]
     after: Option<i64>,
+    /// The newest so many.
+    #[arg(long, value_name = "N", default_value_t = 100, conflicts_with = "after")]
+    last: usize,
     /// Go on: show each new event when it comes.
     #[arg(long, conflicts_with = "all_namespaces")]
     follow: bool,
@@ -67,9 +70,15 @@ pub(super) async fn events(args: EventsArgs, ctx: &mut Context) -> Result<ExitKi
     let mut found = Vec::new();
     for ns in &namespaces {
         let path = events_path(ns, args.kind.zip(args.name.as_deref()));
-        found.extend(after(ctx, &api, &path, args.after).await?);
+        found.extend(match args.after {
+            Some(seq) => after(ctx, &api, &path, Some(seq)).await?,
+            None => newest(ctx, &api, &path, args.last).await?,
+        });
     }
     found.sort_by_key(|event| event["seq"].as_i64());
+    if args.after.is_none() {
+        found.drain(..found.len().saturating_sub(args.last));
+    }
     let names: Vec<String> = found.iter().map(about).collect();
     let whole = json!({"items": found});
     output::answer(ctx, args.form.output, &whole, &names, || events_table(&found))?;

@@ -60,8 +60,12 @@ async fn access_is_shown_and_taken_back() {
     shown.push_str(&ran.good());
     shown.push_str(&fake.run(&["whoami"]).await.good());
     insta::assert_snapshot!(shown);
+    // The newest are at the end of the last page.
+    fake.on("GET /v1/audit?limit=500&after=5", 200, &json!({"items": [{"seq": 6}], "next": null}));
+    let out = fake.run(&["audit-log", "--limit", "1", "-o", "name"]).await.good();
+    assert_eq!(out, "audit/6\n");
     assert_eq!(fake.run(&["token", "delete", "t1"]).await.good(), "token deleted\n");
     let lines = fake.lines();
     assert_eq!(lines[1], "GET /v1/audit?after=4&limit=1");
-    assert_eq!(lines[3], "DELETE /v1/tokens/t1");
+    assert_eq!(lines[5], "DELETE /v1/tokens/t1");
 }

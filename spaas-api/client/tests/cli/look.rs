@@ -158,6 +158,8 @@ async fn history_is_shown() {
     shown.push_str(&fake.run(&["versions", "job", "plays", "-n", "shop"]).await.good());
     shown.push_str(&fake.run(&["versions", "job", "plays", "1", "-n", "shop"]).await.good());
     insta::assert_snapshot!(shown);
+    let newest = fake.run(&["events", "-n", "shop", "--last", "1", "-o", "json"]).await.good();
+    assert_eq!(serde_json::from_str::<Value>(&newest).unwrap(), json!({"items": [event(2)]}));
     fake.run(&["events", "job", "plays", "-n", "shop", "--after", "1"]).await.good();
     assert_eq!(fake.lines().pop().unwrap(), format!("GET {NS}/jobs/plays/events?after=1"));
 }
