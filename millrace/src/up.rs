@@ -1,6 +1,7 @@
 //! `millrace up` and `millrace router`: run until told to end.
 
 use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use clap::{CommandFactory, Parser};
@@ -53,11 +54,9 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
         started = Plane::start(&settings) => started?,
         () = signals.came() => return Ok(Verdict::Good),
     };
-    println!("HTTP   http://{}", plane.http);
-    println!("Kafka  {}", plane.kafka);
     let declared = async {
         match &args.manifests {
-            Some(manifests) => declare(manifests, &settings.store.data).await,
+            Some(manifests) => declare(manifests, &settings.store.data, plane.http).await,
             None => Ok(Verdict::Good),
         }
     };
@@ -66,6 +65,9 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
         () = signals.came() => Ok(Verdict::Bad),
     };
     if matches!(outcome, Ok(Verdict::Good)) {
+        plane.announce()?;
+        println!("HTTP   http://{}", plane.http);
+        println!("Kafka  {}", plane.kafka);
         signals.came().await;
     }
     info!("stopping: jobs and routes commit what is written");
@@ -80,15 +82,21 @@ struct Client {
     command: ControlCommand,
 }
 
-/// Declares the manifests as `millrace apply` does, with the platform that runs on `data`.
-async fn declare(manifests: &Path, data: &Path) -> anyhow::Result<Verdict> {
-    let words: [&OsStr; 8] = [
+/// Declares the manifests as `millrace apply` does, with the platform that runs on `data` and
+/// listens on `http`.
+async fn declare(manifests: &Path, data: &Path, http: SocketAddr) -> anyhow::Result<Verdict> {
+    // Of an address that stands for all, the one that is sure to be this machine.
+    let host = if http.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { http.ip() };
+    let server = format!("http://{}", SocketAddr::new(host, http.port()));
+    let words: [&OsStr; 10] = [
         "millrace".as_ref(),
         "apply".as_ref(),
         "-f".as_ref(),
         manifests.as_ref(),
         "--data".as_ref(),
         data.as_ref(),
+        "--server".as_ref(),
+        server.as_ref(),
         "--reason".as_ref(),
         "declared by `millrace up`".as_ref(),
     ];

@@ -42,7 +42,7 @@ fn stream() -> Value {
 fn job(group: &str, least: u64) -> Value {
     let sql = format!(
         "INSERT INTO plays_archive SELECT event_id, title, seconds FROM plays WHERE seconds >= {least};\n\
-         INSERT INTO plays_by_title SELECT {group}, COUNT(*) AS plays, SUM(seconds) AS seconds \
+         INSERT INTO plays_by_title SELECT {group}, COUNT(*) AS plays, SUM(seconds) AS total \
          FROM plays GROUP BY {group};"
     );
     json!({
@@ -132,7 +132,7 @@ async fn day(site: &Site, process: &mut Millrace) -> Result<()> {
     // Look at what it would do, then deploy.
     let sample = api.post("/namespaces/default/jobs/-/sample?events=50", &job("title", 0)).await?;
     let sample = sample.is(200)?;
-    let by_title = sample.json["sinks"].as_array().context("sinks")?;
+    let by_title = sample.json.as_array().context("rows by sink")?;
     ensure!(by_title.iter().any(|sink| !sink["rows"].as_array().is_none_or(Vec::is_empty)));
     api.put(JOB, &job("title", 0)).await?.is(201)?;
     api.reaches("plays", "running").await?;
@@ -194,7 +194,7 @@ async fn feed_adds_up(day: &Day, kafka: &str) -> Result<()> {
             .values()
             .filter_map(|row| {
                 let title = row["title"].as_str()?.to_owned();
-                Some((title, (row["plays"].as_u64()?, row["seconds"].as_u64()?)))
+                Some((title, (row["plays"].as_u64()?, row["total"].as_u64()?)))
             })
             .collect();
         Ok((got == wanted).then_some(()))

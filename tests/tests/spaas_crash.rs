@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -108,17 +109,16 @@ impl Story {
     }
 
     async fn ask(&self, api: &Api, verb: Verb, nth: u64) -> Result<()> {
-        let post = |what: &str, body: Value| {
-            let path = format!("{JOB}/{what}");
-            async move { api.post(&path, &body).await }
+        let (what, body) = match verb {
+            Verb::Upgrade => ("", self.job(nth + 2)),
+            Verb::Rescale => ("/rescale", json!({ "parallelism": 1 + nth % 3 })),
+            Verb::Stop => ("/stop", json!({ "savepoint": nth.is_multiple_of(2) })),
+            Verb::Savepoint => ("/savepoint", json!({})),
+            Verb::Restart => ("/restart", json!({})),
         };
-        let answer = match verb {
-            Verb::Upgrade => api.put(JOB, &self.job(nth + 2)).await,
-            Verb::Rescale => post("rescale", json!({ "parallelism": 1 + nth % 3 })).await,
-            Verb::Stop => post("stop", json!({ "savepoint": nth.is_multiple_of(2) })).await,
-            Verb::Savepoint => post("savepoint", json!({})).await,
-            Verb::Restart => post("restart", json!({})).await,
-        }?;
+        let method = if verb == Verb::Upgrade { Method::PUT } else { Method::POST };
+        let request = api.request(method, &format!("{JOB}{what}")).json(&body);
+        let answer = api.send(request).await?;
         // A savepoint of a job that is not running is refused; nothing else is.
         let fine = answer.status < 300 || (verb == Verb::Savepoint && answer.status == 409);
         ensure!(fine, "{verb:?}: {} {:#}", answer.status, answer.json);
@@ -223,9 +223,11 @@ async fn whoever_is_killed_each_event_counts_once_and_jobs_run_once() -> Result<
             told.join_next().await.context("one is under way")??.context("a story")?;
         }
         let kills = KILLS_PER_STORY.min(kills - seed * KILLS_PER_STORY);
-        told.spawn(async move {
+        told.spawn_blocking(move || {
+            // A thread of its own: what a story waits for need not be sent between threads.
             let story = Story::new(seed)?;
-            let ended = story.tell(kills).await;
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let ended = runtime.block_on(story.tell(kills));
             ended.with_context(|| format!("seed {seed}\n{}", story.site.logs()))
         });
     }

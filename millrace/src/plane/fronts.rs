@@ -24,7 +24,7 @@ pub(crate) struct Numbers {
     pub(crate) live: Arc<LiveBoard>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Set once the broker listens and what was asked for at the start is declared.
-    pub(crate) ready: OnceLock<()>,
+    pub(crate) ready: Arc<OnceLock<()>>,
 }
 
 impl ops::Readiness for Numbers {

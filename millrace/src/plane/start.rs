@@ -71,6 +71,7 @@ pub(crate) struct Plane {
     pub(crate) http: SocketAddr,
     pub(crate) kafka: String,
     data: PathBuf,
+    ready: Arc<OnceLock<()>>,
     keep_workers: bool,
     launcher: Arc<dyn Launcher>,
     live: Arc<LiveBoard>,
@@ -167,12 +168,12 @@ impl Plane {
             memory_bytes: settings.memory,
         };
         serving.spawn(declared.follow(stop_serving.clone()));
-        let metrics = ops::install_metrics()?;
+        let (metrics, ready) = (ops::install_metrics()?, Arc::new(OnceLock::new()));
         serving.spawn(ops::upkeep(metrics.clone(), stop_serving.clone()));
         let numbers = Arc::new(Numbers {
             live: Arc::clone(&live),
             clock: clock.clone(),
-            ready: OnceLock::from(()),
+            ready: Arc::clone(&ready),
         });
         let control = api::router(ControlParts {
             store: goals.clone(),
@@ -197,16 +198,11 @@ impl Plane {
             .merge(fronts::metrics_of_workers(Arc::clone(&launcher)))
             .merge(data_doors(&parts, &producer, settings_of_ingest, streams, &doors));
         serving.spawn(server::serve(listener, app, stop_serving.clone()));
-        let run = RunFile {
-            pid: std::process::id(),
-            http: Some(http.to_string()),
-            kafka: log.kafka.bootstrap.clone(),
-        };
-        run.write(&data)?;
         Ok(Self {
             http,
             kafka: log.kafka.bootstrap,
             data,
+            ready,
             keep_workers: settings.keep_workers,
             launcher,
             live,
@@ -217,6 +213,18 @@ impl Plane {
             store: goals,
             _alone: alone,
         })
+    }
+
+    /// Says where the platform is reached, in the data folder. Whoever waits for that finds what was
+    /// declared before.
+    pub(crate) fn announce(&self) -> anyhow::Result<()> {
+        let _ = self.ready.set(());
+        let run = RunFile {
+            pid: std::process::id(),
+            http: Some(self.http.to_string()),
+            kafka: self.kafka.clone(),
+        };
+        run.write(&self.data)
     }
 
     /// Ends in order: requests in flight are answered, nothing new is started, then, unless they are
