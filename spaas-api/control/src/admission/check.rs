@@ -113,6 +113,13 @@ impl Admission {
         self.turn.lock().await
     }
 
+    /// Remembers what was found out about a job that has been declared.
+    pub fn declared(&self, one: &Checked, resource: &Resource) {
+        if let Some(outline) = &one.outline {
+            self.outlines.know(resource, outline);
+        }
+    }
+
     /// Checks drafts of the namespace `ns`; the result is in the order in which they are to be
     /// made.
     ///
@@ -128,12 +135,18 @@ impl Admission {
         let declared = Declared::read(&self.store).await?;
         let (manifests, changed) = self.check_form(ns, drafts, &declared)?;
         let foreign = self.foreign(ns, drafts, &declared);
+        // The SQL of a job changes its meaning only with its streams.
+        let same_streams = changed.is_empty() && !wish.always_judge;
         let mut checked = Vec::with_capacity(drafts.items.len());
         for draft in &drafts.items {
             foreign.check(ns, draft)?;
             let before = declared.get(ns, draft.kind, &draft.name);
             let mut one = compare(draft, before);
-            if draft.kind == Kind::Job {
+            let known = before.filter(|b| same_streams && b.spec == draft.spec);
+            let known = known.and_then(|b| self.outlines.of(b, &declared, &*self.planner));
+            if let (Kind::Job, Some(outline)) = (draft.kind, &known) {
+                one.outline = Some((**outline).clone());
+            } else if draft.kind == Kind::Job {
                 self.check_job(ns, &mut one, &manifests, &foreign, wish).await?;
             }
             checked.push(one);

@@ -17,6 +17,12 @@ const MAX_OUTLINES: usize = 10_000;
 pub(crate) struct Outlines(Mutex<HashMap<(String, i64), Arc<JobOutline>>>);
 
 impl Outlines {
+    /// Remembers the outline of a job that was just declared.
+    pub(crate) fn know(&self, job: &Resource, outline: &JobOutline) {
+        let key = (job.metadata.uid.clone(), job.metadata.generation);
+        self.lock().insert(key, Arc::new(outline.clone()));
+    }
+
     /// The outline of a declared job, with qualified topics; `None` if it does not plan (any more).
     pub(crate) fn of(
         &self,

@@ -9,7 +9,7 @@ use millrace_http::Problem;
 
 use super::caller::{Editor, Viewer};
 use super::declare::{Change, Order, declare};
-use super::input::{Condition, Manifest, Query};
+use super::input::{Condition, Manifest, Query, at_most};
 use super::parts::Api;
 use super::problems::refusal_problem;
 use crate::admission::{Drafts, Fault, Refusal, Wish};
@@ -24,6 +24,7 @@ pub(crate) struct ApplyQuery {
     dry_run: bool,
     /// Why; kept with the versions.
     #[param(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     reason: Option<String>,
     /// Of jobs: state of operators that are gone may be dropped.
     allow_dropped_state: bool,

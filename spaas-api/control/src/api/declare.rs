@@ -108,6 +108,7 @@ pub(crate) async fn declare(
     let mut changes = Vec::with_capacity(done.len());
     for (mut one, (resource, outcome)) in checked.into_iter().zip(done) {
         one.outcome = outcome;
+        api.admission.declared(&one, &resource);
         if one.draft.kind == Kind::Stream && outcome != PutOutcome::Unchanged {
             ensure_topic(api, actor, &resource).await;
         }

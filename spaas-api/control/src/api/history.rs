@@ -7,7 +7,7 @@ use millrace_http::Problem;
 
 use super::caller::Viewer;
 use super::input::Query;
-use super::lists::{Listed, PageQuery, SeqQuery, by_seq, most, page};
+use super::lists::{Listed, PageQuery, SeqQuery, by_seq, most, page, page_problem};
 use super::parts::Api;
 use super::problems::{not_found, store_problem};
 use crate::model::{Event, Version};
@@ -25,7 +25,7 @@ pub(crate) async fn versions(
     let (kind, name) = (who.path.kind()?, who.path.get("name"));
     let page = page(query.limit, query.after)?;
     api.store.get(&who.ns, kind, name).await.map_err(store_problem)?.ok_or_else(not_found)?;
-    let found = api.store.versions(&who.ns, kind, name, &page).await.map_err(store_problem)?;
+    let found = api.store.versions(&who.ns, kind, name, &page).await.map_err(page_problem)?;
     Ok(Json(found.into()))
 }
 
@@ -73,6 +73,6 @@ async fn events(
     query: SeqQuery,
 ) -> Result<Json<Listed<Event>>, Problem> {
     let limit = most(query.limit)?;
-    let found = api.store.events(filter, query.after.unwrap_or(0), limit).await;
+    let found = api.store.events(filter, query.from()?, limit).await;
     Ok(Json(by_seq(found.map_err(store_problem)?, limit, |event| event.seq)))
 }

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
@@ -28,6 +29,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 bad_request("bad-query", "The query is not right").detail(text)
             })
     }
+}
+
+/// Text of at most `N` characters, for `deserialize_with`.
+pub(crate) fn at_most<'de, D, const N: usize>(from: D) -> Result<Option<String>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let text = Option::<String>::deserialize(from)?;
+    if text.as_ref().is_some_and(|text| text.chars().count() > N) {
+        return Err(serde::de::Error::custom(format!("a text is longer than {N} characters")));
+    }
+    Ok(text)
 }
 
 /// A small JSON object; no body at all is the empty one.

@@ -5,8 +5,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use millrace_http::Problem;
 
-use super::input::bad_request;
-use crate::store::{Page, Paged};
+use super::input::{at_most, bad_request};
+use super::problems::store_problem;
+use crate::store::{Page, Paged, StoreError};
 
 /// Items of a page when the caller does not say.
 const DEFAULT: u32 = 100;
@@ -38,6 +39,7 @@ pub(crate) struct PageQuery {
     pub(crate) limit: Option<u32>,
     /// `next` of the page before.
     #[param(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     pub(crate) after: Option<String>,
 }
 
@@ -51,9 +53,11 @@ pub(crate) struct ListQuery {
     pub(crate) limit: Option<u32>,
     /// `next` of the page before.
     #[param(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     pub(crate) after: Option<String>,
     /// Only those with this label: `key=value`, or `key` for any value.
     #[param(max_length = 200)]
+    #[serde(default, deserialize_with = "at_most::<_, 200>")]
     pub(crate) label: Option<String>,
 }
 
@@ -68,6 +72,28 @@ pub(crate) struct SeqQuery {
     /// Only those with a higher number: `next` of the page before.
     #[param(minimum = 0)]
     pub(crate) after: Option<i64>,
+}
+
+impl SeqQuery {
+    /// The number to read on from.
+    pub(crate) fn from(&self) -> Result<i64, Problem> {
+        match self.after.unwrap_or(0) {
+            from @ 0.. => Ok(from),
+            _ => {
+                Err(bad_request("bad-query", "The query is not right")
+                    .detail("`after` is not below 0"))
+            }
+        }
+    }
+}
+
+/// Why there is no such page.
+pub(crate) fn page_problem(error: StoreError) -> Problem {
+    match error {
+        StoreError::NotFound(_) => bad_request("bad-query", "The query is not right")
+            .detail("`after` is not the `next` of a page of this list"),
+        other => store_problem(other),
+    }
 }
 
 /// The page that the store is to give.

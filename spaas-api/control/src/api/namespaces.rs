@@ -11,7 +11,7 @@ use super::answer::{OUTCOME, tagged, tagged_unless_known};
 use super::caller::{Admin, Anyone, Viewer};
 use super::declare::{Order, Outcome, check_condition, declare};
 use super::input::{Condition, Conditions, Manifest, MatchCondition, Query};
-use super::lists::{ListQuery, Listed, labelled, page};
+use super::lists::{ListQuery, Listed, labelled, page, page_problem};
 use super::parts::Api;
 use super::problems::{conflict, not_found, refusal_problem, store_problem};
 use super::resources::{DeleteQuery, NamespaceQuery, check_named};
@@ -28,7 +28,7 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Listed<Resource>>, Problem> {
     let page = page(query.limit, query.after)?;
-    let found = api.store.list(None, Some(Kind::Namespace), &page).await.map_err(store_problem)?;
+    let found = api.store.list(None, Some(Kind::Namespace), &page).await.map_err(page_problem)?;
     let mut listed = Listed::from(found);
     listed.items.retain(|r| {
         who.actor.role_in(&r.metadata.name).is_some()

@@ -133,6 +133,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Valu
     } else {
         problems.push(("401", "No token, or one that is unknown or has ended"));
         problems.push(("403", "The token's role does not allow this"));
+        problems.push(("429", "Many requests from this address had no valid token"));
         problems.push(("503", "The store or the engine does not answer; try again"));
     }
     if path.contains('{') {

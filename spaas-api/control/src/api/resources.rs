@@ -12,9 +12,9 @@ use millrace_http::Problem;
 use super::answer::{OUTCOME, tagged, tagged_unless_known};
 use super::caller::{Editor, Viewer};
 use super::declare::{Order, Outcome, check_condition, declare};
-use super::input::{Condition, Conditions, Manifest, MatchCondition, Query};
+use super::input::{Condition, Conditions, Manifest, MatchCondition, Query, at_most};
 use super::jobs::wait::{Wait, until_gone, until_settled};
-use super::lists::{ListQuery, Listed, labelled, page};
+use super::lists::{ListQuery, Listed, labelled, page, page_problem};
 use super::parts::Api;
 use super::problems::{not_found, refusal_problem, store_problem};
 use crate::admission::{Drafts, Fault, Refusal, Wish};
@@ -30,6 +30,7 @@ pub(crate) struct PutQuery {
     pub(crate) dry_run: bool,
     /// Why; kept with the version.
     #[param(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     pub(crate) reason: Option<String>,
     /// Of a job: state of operators that are gone may be dropped.
     pub(crate) allow_dropped_state: bool,
@@ -37,6 +38,7 @@ pub(crate) struct PutQuery {
     pub(crate) fresh_state: bool,
     /// Of a new job: id of the savepoint it begins from.
     #[param(max_length = 200)]
+    #[serde(default, deserialize_with = "at_most::<_, 200>")]
     pub(crate) from_savepoint: Option<String>,
     /// Of a new job: declare it without running it.
     pub(crate) stopped: bool,
@@ -54,6 +56,7 @@ pub(crate) struct DeleteQuery {
     pub(crate) dry_run: bool,
     /// Why; kept in the history.
     #[param(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     pub(crate) reason: Option<String>,
     /// Of a job: seconds to wait until it is gone.
     #[param(maximum = 60)]
@@ -72,7 +75,8 @@ pub(crate) async fn list(
 ) -> Result<Json<Listed<Resource>>, Problem> {
     let kind = who.path.kind()?;
     let page = page(query.limit, query.after)?;
-    let found = api.store.list(Some(&who.ns), Some(kind), &page).await.map_err(store_problem)?;
+    let found = api.store.list(Some(&who.ns), Some(kind), &page).await;
+    let found = found.map_err(page_problem)?;
     let mut listed = Listed::from(found);
     listed.items.retain(|r| labelled(&r.metadata.labels, query.label.as_deref()));
     Ok(Json(listed))
@@ -149,6 +153,7 @@ pub(crate) struct NamespaceQuery {
     pub(crate) dry_run: bool,
     /// Why; kept with the version.
     #[param(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     pub(crate) reason: Option<String>,
 }
 

@@ -11,7 +11,7 @@ use millrace_http::Problem;
 
 use super::caller::Admin;
 use super::input::{Json, Query, bad_body};
-use super::lists::{Listed, PageQuery, SeqQuery, by_seq, most, page};
+use super::lists::{Listed, PageQuery, SeqQuery, by_seq, most, page, page_problem};
 use super::parts::Api;
 use super::problems::store_problem;
 use crate::model::{AuditEntry, Binding, TokenInfo};
@@ -53,7 +53,7 @@ pub(crate) async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<JsonAnswer<Listed<TokenInfo>>, Problem> {
     let page = page(query.limit, query.after)?;
-    let found = api.store.tokens(&page).await.map_err(store_problem)?;
+    let found = api.store.tokens(&page).await.map_err(page_problem)?;
     Ok(JsonAnswer(found.into()))
 }
 
@@ -117,6 +117,6 @@ pub(crate) async fn audit(
     Query(query): Query<SeqQuery>,
 ) -> Result<JsonAnswer<Listed<AuditEntry>>, Problem> {
     let limit = most(query.limit)?;
-    let found = api.store.audit(query.after.unwrap_or(0), limit).await.map_err(store_problem)?;
+    let found = api.store.audit(query.from()?, limit).await.map_err(store_problem)?;
     Ok(JsonAnswer(by_seq(found, limit, |entry| entry.seq)))
 }

@@ -128,6 +128,23 @@ async fn what_is_in_use_stays_and_a_job_is_marked_before_it_goes() {
 }
 
 #[tokio::test]
+async fn sql_that_has_not_changed_is_not_planned_again() {
+    let server = Server::start().await;
+    server.put(STREAM, PLAYS).await.is(201);
+    server.put(JOB, COUNTS).await.is(201);
+    let planned = || *server.engine.planned.lock().unwrap();
+    let before = planned();
+    let both = format!("{PLAYS}---\n{COUNTS}");
+    server.post_yaml("/v1/namespaces/default/apply", &both).await.is(200);
+    let labelled = COUNTS.replace("name: counts", "name: counts\n  labels: { a: b }");
+    server.put(JOB, &labelled).await.is(200);
+    server.get("/v1/namespaces/default/tables").await.is(200);
+    assert_eq!(planned(), before);
+    server.put(JOB, &COUNTS.replace("member FROM", "id FROM")).await.is(200);
+    assert!(planned() > before);
+}
+
+#[tokio::test]
 async fn a_replayed_request_is_done_once() {
     let server = Server::start().await;
     let put = |text: &str| {

@@ -84,7 +84,10 @@ async fn requests_of_the_wrong_form_are_refused() {
     let tag = server.request(Method::PUT, STREAM).header("if-match", "W/\"1\"");
     server.send(yaml(tag, PLAYS)).await.problem(400, "bad-condition");
     server.get("/v1/namespaces/default/streams?limit=0").await.problem(400, "bad-query");
-    server.get("/v1/namespaces/default/streams?after=x").await.problem(404, "not-found");
+    server.get("/v1/namespaces/default/streams?after=x").await.problem(400, "bad-query");
+    let reason = "x".repeat(1001);
+    server.put(&format!("{STREAM}?reason={reason}"), PLAYS).await.problem(400, "bad-query");
+    server.get("/v1/audit?after=-1").await.problem(400, "bad-query");
     server.get(&format!("{JOB}/status?x=1")).await.is(200);
 }
 

@@ -7,7 +7,7 @@ use millrace_http::Problem;
 
 use crate::api::caller::Viewer;
 use crate::api::input::Query;
-use crate::api::lists::{Listed, PageQuery, page};
+use crate::api::lists::{Listed, PageQuery, page, page_problem};
 use crate::api::parts::Api;
 use crate::api::problems::{not_found, store_problem};
 use crate::model::{Kind, RunRecord};
@@ -25,7 +25,7 @@ pub(crate) async fn list(
     let job = api.store.get(&who.ns, Kind::Job, name).await.map_err(store_problem)?;
     job.ok_or_else(not_found)?;
     let page = page(query.limit, query.after)?;
-    let found = api.store.runs(&who.ns, name, &page).await.map_err(store_problem)?;
+    let found = api.store.runs(&who.ns, name, &page).await.map_err(page_problem)?;
     Ok(Json(found.into()))
 }
 

@@ -14,8 +14,8 @@ use millrace_spec::qualified;
 use super::status::{JobView, view};
 use super::verbs::{Ask, VerbQuery};
 use crate::api::caller::{Editor, Viewer};
-use crate::api::input::{Json, MatchCondition, Query};
-use crate::api::lists::{Listed, PageQuery, page};
+use crate::api::input::{Json, MatchCondition, Query, at_most};
+use crate::api::lists::{Listed, PageQuery, page, page_problem};
 use crate::api::parts::Api;
 use crate::api::problems::{conflict, launch_problem, not_found, not_running, store_problem};
 use crate::model::{EventKind, Kind, Savepoint, SavepointState};
@@ -27,6 +27,7 @@ use crate::store::Happening;
 pub(crate) struct MakeSavepoint {
     /// Why, if the query does not say it.
     #[schema(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     reason: Option<String>,
 }
 
@@ -129,7 +130,7 @@ pub(crate) async fn list(
     let name = who.path.get("name");
     view(&api, &who.ns, name).await?;
     let page = page(query.limit, query.after)?;
-    let found = api.store.savepoints(&who.ns, name, &page).await.map_err(store_problem)?;
+    let found = api.store.savepoints(&who.ns, name, &page).await.map_err(page_problem)?;
     Ok(JsonAnswer(found.into()))
 }
 

@@ -20,7 +20,7 @@ use millrace_spec::qualified;
 
 use super::status::view;
 use crate::api::caller::Viewer;
-use crate::api::input::{Query, bad_request};
+use crate::api::input::{Query, at_most, bad_request};
 use crate::api::parts::Api;
 use crate::api::problems::{launch_problem, not_found, not_running, store_problem};
 use crate::model::Kind;
@@ -48,6 +48,7 @@ pub(crate) struct LogQuery {
 pub(crate) struct TailQuery {
     /// The sink; all if not given.
     #[param(max_length = 200)]
+    #[serde(default, deserialize_with = "at_most::<_, 200>")]
     sink: Option<String>,
 }
 

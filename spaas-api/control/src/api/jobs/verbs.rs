@@ -13,7 +13,7 @@ use super::status::{JobView, view};
 use super::wait::{Wait, until_settled};
 use crate::api::answer::tagged;
 use crate::api::caller::Editor;
-use crate::api::input::{Condition, Json, MatchCondition, Query, bad_body};
+use crate::api::input::{Condition, Json, MatchCondition, Query, at_most, bad_body};
 use crate::api::parts::Api;
 use crate::api::problems::{conflict, stale, store_problem};
 use crate::model::{Desired, JobGoal, StatePolicy};
@@ -27,6 +27,7 @@ pub(crate) struct VerbQuery {
     pub(crate) dry_run: bool,
     /// Why; kept in the history.
     #[param(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     pub(crate) reason: Option<String>,
     /// Seconds to wait until the job rests.
     #[param(maximum = 60)]
@@ -39,6 +40,7 @@ pub(crate) struct VerbQuery {
 pub(crate) struct Plain {
     /// Why, if the query does not say it.
     #[schema(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     reason: Option<String>,
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct Stop {
     drain: bool,
     /// Why, if the query does not say it.
     #[schema(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     reason: Option<String>,
 }
 
@@ -63,8 +66,8 @@ pub(crate) struct Rescale {
     #[schema(minimum = 1, maximum = 128)]
     parallelism: u32,
     /// Why, if the query does not say it.
-    #[serde(default)]
     #[schema(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     reason: Option<String>,
 }
 

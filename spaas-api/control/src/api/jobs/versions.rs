@@ -15,7 +15,7 @@ use crate::admission::{Drafts, Wish, document};
 use crate::api::answer::tagged;
 use crate::api::caller::Editor;
 use crate::api::declare::declare;
-use crate::api::input::{Condition, Conditions, Json, Manifest, MatchCondition, Query};
+use crate::api::input::{Condition, Conditions, Json, Manifest, MatchCondition, Query, at_most};
 use crate::api::manifest::ManifestBody;
 use crate::api::parts::Api;
 use crate::api::problems::{not_found, refusal_problem, store_problem};
@@ -38,8 +38,8 @@ pub(crate) struct Rollback {
     #[serde(default)]
     fresh_state: bool,
     /// Why, if the query does not say it.
-    #[serde(default)]
     #[schema(max_length = 1000)]
+    #[serde(default, deserialize_with = "at_most::<_, 1000>")]
     reason: Option<String>,
 }
 
