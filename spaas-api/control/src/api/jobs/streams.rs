@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use millrace_http::Problem;
 use millrace_spec::qualified;
@@ -28,6 +28,13 @@ use crate::model::Kind;
 /// Sent when nothing else was for so long, so that a dead connection is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const MOST_LINES: usize = 10_000;
+
+/// One server-sent event.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ServerEvent {
+    /// A line, or a row as JSON.
+    data: String,
+}
 
 /// Which lines.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -56,7 +63,7 @@ pub(crate) struct TailQuery {
 #[utoipa::path(get, path = "/v1/namespaces/{ns}/jobs/{name}/logs", tag = "Jobs",
     operation_id = "getJobLogs", params(LogQuery), extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "Lines; as server-sent events if these are accepted",
-        content((String = "text/plain"), (String = "text/event-stream")))))]
+        content((String = "text/plain"), (ServerEvent = "text/event-stream")))))]
 pub(crate) async fn logs(
     State(api): State<Api>,
     who: Viewer,
@@ -88,7 +95,7 @@ pub(crate) async fn logs(
     responses(
         (status = 200, description = "Server-sent events; `data` is a JSON object with `sink`, \
             `kind` (`+I`, `-U`, `+U`, `-D`) and `row`",
-            content((String = "text/event-stream"))),
+            content((ServerEvent = "text/event-stream"))),
         (status = 409, description = "The job is not running"),
     ))]
 pub(crate) async fn tail(
