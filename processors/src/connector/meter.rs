@@ -10,7 +10,7 @@ pub struct SplitMeter {
     dead_letters: AtomicU64,
     /// Next row to give.
     next: AtomicU64,
-    /// One more than the number of the last row; 0 until it is known.
+    /// Two more than the number of the last row; 0 until it is known.
     end: AtomicU64,
 }
 
@@ -28,7 +28,7 @@ impl SplitMeter {
 
     /// The split ends before row `end`, for now or for ever.
     pub fn ends_at(&self, end: u64) {
-        self.end.store(end, Ordering::Relaxed);
+        self.end.store(end.saturating_add(1), Ordering::Relaxed);
     }
 
     /// Bytes given.
@@ -43,8 +43,8 @@ impl SplitMeter {
 
     /// Rows that are there and were not given; `None` while the end is unknown.
     pub fn lag(&self) -> Option<u64> {
-        let end = self.end.load(Ordering::Relaxed);
-        (end > 0).then(|| end.saturating_sub(self.next.load(Ordering::Relaxed)))
+        let end = self.end.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(end.saturating_sub(self.next.load(Ordering::Relaxed)))
     }
 }
 
@@ -61,5 +61,8 @@ mod tests {
         assert_eq!(meter.lag(), Some(7));
         meter.is_at(11);
         assert_eq!(meter.lag(), Some(0), "the end was told before the rows");
+        let empty = SplitMeter::default();
+        empty.ends_at(0);
+        assert_eq!(empty.lag(), Some(0), "a split without rows is read to its end");
     }
 }
