@@ -20,11 +20,15 @@ use crate::worker::{JobWork, RouterWork, Work};
 impl AssignmentSource for Admission {
     async fn prepare(&self, job: &Resource, goal: &JobGoal) -> Result<Prepared, SeamError> {
         let (ns, name) = (job.metadata.namespace.as_str(), job.metadata.name.as_str());
-        let version = self.store.version(ns, Kind::Job, name, goal.version).await.map_err(seam)?;
+        let version = self
+            .store
+            .version(ns, Kind::Job, name, goal.version)
+            .await
+            .map_err(|error| seam(&error))?;
         let version = version.ok_or_else(|| {
             SeamError::Refused(format!("version {} is not known any more", goal.version))
         })?;
-        let declared = Declared::read(&self.store).await.map_err(seam)?;
+        let declared = Declared::read(&self.store).await.map_err(|error| seam(&error))?;
         let manifests = self.read_version(ns, name, &version.spec, &declared)?;
         let found = manifests.jobs.first().and_then(|job| qualified_job(ns, job));
         let mut spec = found.ok_or_else(|| SeamError::Refused("its name is too long".into()))?;
@@ -134,7 +138,7 @@ impl Admission {
             message: &different.join("; "),
             author: "reconciler",
         };
-        self.store.add_event(&event).await.map(|_| ()).map_err(seam)
+        self.store.add_event(&event).await.map(|_| ()).map_err(|error| seam(&error))
     }
 }
 
@@ -154,7 +158,7 @@ pub fn stream_topic(stream: &Resource) -> TopicNeed {
     }
 }
 
-fn seam(error: StoreError) -> SeamError {
+fn seam(error: &StoreError) -> SeamError {
     SeamError::Unavailable(error.to_string())
 }
 

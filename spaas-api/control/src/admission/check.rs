@@ -24,6 +24,7 @@ use crate::{Planner, Topics};
 
 /// What a caller allows and asks for beside the manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Wish {
     /// State of operators that are gone may be dropped.
     pub allow_dropped_state: bool,

@@ -59,12 +59,12 @@ pub(crate) async fn judge(
     manifests: &Manifests,
     (savepoint, draft): (Option<&str>, &Draft),
     wish: &Wish,
-    planner: &dyn Planner,
+    engine: &dyn Planner,
 ) -> Result<(StateVerdict, StatePolicy), Refusal> {
-    let verdict = planner.verdict(&planned.job, manifests, savepoint).await;
+    let verdict = engine.verdict(&planned.job, manifests, savepoint).await;
     let verdict = verdict.map_err(|error| refuse(draft, error))?;
     let policy = allowed(&verdict, wish).map_err(|mut conflict| {
-        conflict.verdict = Some(verdict.clone());
+        conflict.verdict = Some(Box::new(verdict.clone()));
         conflict.at(draft.document, "/spec/sql")
     })?;
     Ok((verdict, policy))

@@ -86,7 +86,7 @@ pub struct Conflict {
     /// Where, if that can be said.
     pub faults: Vec<Fault>,
     /// Of a job: what would become of its state.
-    pub verdict: Option<StateVerdict>,
+    pub verdict: Option<Box<StateVerdict>>,
 }
 
 impl Conflict {

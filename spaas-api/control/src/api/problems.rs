@@ -68,7 +68,7 @@ pub(crate) fn seam_problem(error: SeamError) -> Problem {
     }
 }
 
-pub(crate) fn launch_problem(error: LaunchError) -> Problem {
+pub(crate) fn launch_problem(error: &LaunchError) -> Problem {
     match error {
         LaunchError::Gone { .. } => not_running(),
         LaunchError::Refused { .. } => {

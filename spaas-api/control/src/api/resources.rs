@@ -25,6 +25,7 @@ use crate::store::Removal;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
 pub(crate) struct PutQuery {
     /// Check everything, change nothing.
     pub(crate) dry_run: bool,

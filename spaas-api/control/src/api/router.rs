@@ -37,7 +37,7 @@ pub fn router(parts: ControlParts) -> Router {
         .layer(from_fn_with_state(api.clone(), idempotency::layer))
         .with_state(api.clone());
     let app = operations
-        .route(DOCUMENT, get(move || json_text(Arc::clone(&document))))
+        .route(DOCUMENT, get(move || async move { json_text(&document) }))
         .route(DOCS, get(super::page::page))
         .fallback(unknown)
         .method_not_allowed_fallback(|| async { wrong_method() })
@@ -97,7 +97,7 @@ fn jobs() -> OpenApiRouter<Api> {
         .routes(routes!(numbers::metrics))
 }
 
-async fn json_text(text: Arc<str>) -> Response {
+fn json_text(text: &str) -> Response {
     let media = HeaderValue::from_static("application/json");
     ([(CONTENT_TYPE, media)], text.to_string()).into_response()
 }

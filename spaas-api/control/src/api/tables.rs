@@ -26,7 +26,8 @@ pub(crate) struct Table {
     /// Routes and jobs that write it: `routes/plays`.
     writers: Vec<String>,
     /// What is known of it; `null` while nothing has been written.
-    table: Option<TableInfo>,
+    #[serde(rename = "table")]
+    info: Option<TableInfo>,
 }
 
 /// The tables of a namespace.
@@ -39,8 +40,8 @@ pub(crate) async fn list(
 ) -> Result<Json<Listed<Table>>, Problem> {
     let mut items = Vec::new();
     for (name, writers) in written(&api, &who.ns).await? {
-        let table = api.tables.table(&name).await.map_err(seam_problem)?;
-        items.push(Table { name, writers, table });
+        let info = api.tables.table(&name).await.map_err(seam_problem)?;
+        items.push(Table { name, writers, info });
     }
     Ok(Json(Listed { items, next: None }))
 }
@@ -52,8 +53,8 @@ pub(crate) async fn list(
 pub(crate) async fn get(State(api): State<Api>, who: Viewer) -> Result<Json<Table>, Problem> {
     let name = full_name(who.path.get("table"));
     let writers = written(&api, &who.ns).await?.remove(&name).ok_or_else(not_found)?;
-    let table = api.tables.table(&name).await.map_err(seam_problem)?;
-    Ok(Json(Table { name, writers, table }))
+    let info = api.tables.table(&name).await.map_err(seam_problem)?;
+    Ok(Json(Table { name, writers, info }))
 }
 
 async fn written(api: &Api, ns: &str) -> Result<BTreeMap<String, Vec<String>>, Problem> {

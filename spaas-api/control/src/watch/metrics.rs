@@ -20,8 +20,12 @@ type Value = fn(&JobNumbers) -> Option<f64>;
 pub const METRICS: [(&str, MetricKind, &str, Value); 18] = {
     use MetricKind::{Counter, Gauge};
     [
-        ("millrace_job_running", Gauge, "1 while a run of the job works.", running),
-        ("millrace_job_failed", Gauge, "1 when the job will not be tried again.", failed),
+        ("millrace_job_running", Gauge, "1 while a run of the job works.", |n| {
+            Some(is(n, JobPhase::Running))
+        }),
+        ("millrace_job_failed", Gauge, "1 when the job will not be tried again.", |n| {
+            Some(is(n, JobPhase::Failed))
+        }),
         ("millrace_job_version", Gauge, "Version that runs.", |n| n.version.map(whole)),
         (
             "millrace_job_restarts_total",
@@ -68,12 +72,8 @@ pub const METRICS: [(&str, MetricKind, &str, Value); 18] = {
     ]
 };
 
-fn running(numbers: &JobNumbers) -> Option<f64> {
-    Some(f64::from(u8::from(numbers.phase == JobPhase::Running)))
-}
-
-fn failed(numbers: &JobNumbers) -> Option<f64> {
-    Some(f64::from(u8::from(numbers.phase == JobPhase::Failed)))
+fn is(numbers: &JobNumbers, phase: JobPhase) -> f64 {
+    f64::from(u8::from(numbers.phase == phase))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus has no other numbers")]

@@ -127,7 +127,7 @@ async fn hostile_names_name_nothing() {
         assert!([400, 404].contains(&refused.status.as_u16()), "{name}: {}", refused.text);
     }
     for name in ["a--b", "A", "-a", "", "n".repeat(101).as_str()] {
-        let named = PLAYS.replace("name: plays", &format!("name: \"{name}\""));
-        server.put(&format!("/v1/namespaces/default/streams/{name}x"), &named).await.is(400);
+        let text = PLAYS.replace("name: plays", &format!("name: \"{name}\""));
+        server.put(&format!("/v1/namespaces/default/streams/{name}x"), &text).await.is(400);
     }
 }

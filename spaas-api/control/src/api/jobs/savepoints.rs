@@ -80,7 +80,7 @@ pub(crate) async fn make(
     let task = api.tasks.spawn(finish(api.clone(), run, savepoint));
     let finished = task.await.map_err(|error| {
         tracing::error!(%error, "a savepoint was abandoned");
-        launch_problem(crate::LaunchError::Retry {
+        launch_problem(&crate::LaunchError::Retry {
             what: "the savepoint".to_owned(),
             why: "it was abandoned".to_owned(),
         })

@@ -79,7 +79,11 @@ pub(crate) async fn logs(
             .detail(format!("`lines` is at most {MOST_LINES}")));
     }
     let job = qualified(&who.ns, name);
-    let lines = api.launcher.logs(&job, lines, query.follow).await.map_err(launch_problem)?;
+    let lines = api
+        .launcher
+        .logs(&job, lines, query.follow)
+        .await
+        .map_err(|error| launch_problem(&error))?;
     let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if accept.contains("text/event-stream") {
         return Ok(events(lines));
@@ -108,7 +112,7 @@ pub(crate) async fn tail(
     let run = view.status.and_then(|status| status.run).ok_or_else(not_running)?;
     let job = qualified(&who.ns, name);
     let rows = api.launcher.tail(&job, &run, query.sink.as_deref()).await;
-    Ok(events(rows.map_err(launch_problem)?))
+    Ok(events(rows.map_err(|error| launch_problem(&error))?))
 }
 
 fn events(lines: BoxStream<'static, String>) -> Response {
