@@ -1,5 +1,5 @@
-//! A worker process: it does what its assignment says, answers on its socket, is the only one of its
-//! job, and goes on where a killed one was.
+//! A worker process: it does what its assignment says, answers on its socket, is the only one of
+//! its job, and goes on where a killed one was.
 
 use std::path::PathBuf;
 use std::process::Stdio;

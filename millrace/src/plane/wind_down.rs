@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at one that is ending.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Stops the workers of `jobs` (qualified names), all at once; one that does not end is killed. What
-/// is wanted of the jobs stays as it is: the next platform starts them again.
+/// Stops the workers of `jobs` (qualified names), all at once; one that does not end is killed.
+/// What is wanted of the jobs stays as it is: the next platform starts them again.
 pub(crate) async fn stop_all(launcher: &Arc<dyn Launcher>, jobs: &[String]) {
     join_all(jobs.iter().map(|job| stop(launcher, job))).await;
 }

@@ -1,4 +1,4 @@
-//! Who is asking, and whether they may: tokens, roles, the audit log. Nothing is allowed by default.
+//! Who asks, and whether they may: tokens, roles, the audit log. Nothing is allowed by default.
 //!
 //! ```text
 //!  request ─► audit ─► guard: Authorization: Bearer mlr_<id>_<secret>

@@ -204,8 +204,8 @@ pub struct RunRecord {
     pub next_start_ms: Option<i64>,
 }
 
-/// What went wrong with the runs of a job up to one of them. Kept with the run, so that closing a run
-/// and counting its failure are one write.
+/// What went wrong with the runs of a job up to one of them. Kept with the run, so that closing a
+/// run and counting its failure are one write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trouble {

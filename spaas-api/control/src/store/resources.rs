@@ -105,8 +105,8 @@ impl Store {
         Ok(resource)
     }
 
-    /// Removes the resource; of a job also its goal, its status and what is known of its savepoints.
-    /// Versions, runs, and events stay.
+    /// Removes the resource; of a job also its goal, its status and what is known of its
+    /// savepoints. Versions, runs, and events stay.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Conflict`]; [`StoreError::Exists`] for a namespace
