@@ -73,7 +73,7 @@ pub(crate) struct PlaceShape {
 #[openapi(
     info(
         title = "Millrace",
-        description = "Declare streams, routes and streaming SQL jobs; watch, upgrade and stop them.",
+        description = "Declare streams, routes and streaming SQL jobs; watch, change, stop them.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(

@@ -115,7 +115,7 @@ pub(crate) async fn get(
         (status = 200, description = "It was there: changed or not, see `Millrace-Outcome`",
             body = Resource, headers(
                 ("ETag" = String, description = "Its version"),
-                ("Millrace-Outcome" = String, description = "`created`, `configured`, `unchanged`"))),
+                ("Millrace-Outcome" = String, description = "`configured` or `unchanged`"))),
         (status = 201, description = "It was not there", body = Resource, headers(
                 ("ETag" = String, description = "Its version"),
                 ("Millrace-Outcome" = String, description = "`created`"))),

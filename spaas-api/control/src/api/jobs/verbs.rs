@@ -11,6 +11,7 @@ use millrace_http::Problem;
 
 use super::status::{JobView, view};
 use super::wait::{Wait, until_settled};
+use crate::access::Reason;
 use crate::api::answer::tagged;
 use crate::api::caller::Editor;
 use crate::api::input::{Condition, Json, MatchCondition, Query, at_most, bad_body};
@@ -141,7 +142,12 @@ impl Ask {
             api.store.set_goal(ns, name, expect, change, author, reason.as_deref(), now).await;
         goal.map_err(store_problem)?;
         let after = until_settled(api, ns, name, self.wait).await?;
-        Ok(tagged(StatusCode::ACCEPTED, after.goal.goal, &after))
+        let mut answer = tagged(StatusCode::ACCEPTED, after.goal.goal, &after);
+        // One in the body is not seen by whoever writes down requests.
+        if let Some(reason) = reason {
+            answer.extensions_mut().insert(Reason(reason));
+        }
+        Ok(answer)
     }
 }
 
