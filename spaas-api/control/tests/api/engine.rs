@@ -20,7 +20,10 @@ use millrace_spec::{JobSpec, Manifests, SqlCheck, SqlFault};
 /// Understands `INSERT INTO sink SELECT a, b FROM stream`; a sink called `feed…` is a feed. What
 /// becomes of state is said in a comment: `/*partly*/`, `/*incompatible*/`.
 #[derive(Debug, Default)]
-pub(crate) struct Engine;
+pub(crate) struct Engine {
+    /// How often SQL was planned.
+    pub(crate) planned: Mutex<usize>,
+}
 
 fn mistake(sql: &str, at: usize, message: String) -> SqlMistake {
     let before = &sql[..at];
@@ -69,6 +72,7 @@ impl SqlCheck for Engine {
 #[async_trait]
 impl Planner for Engine {
     fn validate(&self, job: &JobSpec, streams: &Manifests) -> Result<JobOutline, SeamError> {
+        *self.planned.lock().unwrap() += 1;
         let words = words(&job.sql);
         let place = |word: &str| words.iter().position(|(_, w)| w.eq_ignore_ascii_case(word));
         let (Some(into), Some(select), Some(from)) =

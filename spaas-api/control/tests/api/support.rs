@@ -49,6 +49,7 @@ pub(crate) struct Server {
     pub(crate) access: Access,
     pub(crate) store: Store,
     pub(crate) board: Shared<Board>,
+    pub(crate) engine: Shared<Engine>,
     pub(crate) log: Shared<Log>,
     // Ends with the test.
     _serving: JoinSet<()>,
@@ -97,8 +98,8 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}?mode=rwc", folder.path().join("control.db").display());
         let store = Store::open(&url).await.unwrap();
-        let (board, log) = (Arc::default(), Arc::default());
-        let (planner, topics) = (Arc::new(Engine), Arc::<Log>::clone(&log));
+        let (board, engine, log) = (Arc::default(), Arc::default(), Arc::default());
+        let (planner, topics) = (Arc::<Engine>::clone(&engine), Arc::<Log>::clone(&log));
         let admission =
             Admission::new(store.clone(), planner.clone(), topics.clone(), clock.clone());
         let access = Access::new(store.clone(), clock.clone());
@@ -122,7 +123,18 @@ impl Server {
         serving.spawn(serve(listener, app, CancellationToken::new()));
         let client = Client::new();
         let admin = admin.text.reveal();
-        Self { url, client, admin, access, store, board, log, _serving: serving, _folder: folder }
+        Self {
+            url,
+            client,
+            admin,
+            access,
+            store,
+            board,
+            engine,
+            log,
+            _serving: serving,
+            _folder: folder,
+        }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
