@@ -94,7 +94,11 @@ impl Api {
 
     /// Sends events, one JSON object each, and fails unless all of them were acknowledged.
     pub async fn emit(&self, stream: &str, events: &[Value]) -> Result<()> {
-        let body: String = events.iter().map(|event| format!("{event}\n")).collect();
+        let mut body = String::new();
+        for event in events {
+            body.push_str(&event.to_string());
+            body.push('\n');
+        }
         let request = self.request(Method::POST, &format!("/streams/{stream}/events"));
         let request = request.header("content-type", "application/x-ndjson").body(body);
         let answer = self.send(request).await?.is(202)?;

@@ -107,7 +107,7 @@ fn kept(time: Duration) -> String {
     }
     let ms = time.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
-    let whole = units.into_iter().find(|(unit, _)| ms > 0 && ms % unit == 0);
+    let whole = units.into_iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
     let (unit, name) = whole.unwrap_or((1, "ms"));
     format!("for {} {name}", ms / unit)
 }

@@ -48,7 +48,7 @@ impl Declared {
         let work = self.admission.data_path().await?;
         self.streams.replace(streams(&work)?);
         let wanted = has_routes(&work)
-            .then(|| BuiltInWork { work: Work::Router(work), memory_bytes: self.memory_bytes });
+            .then_some(BuiltInWork { work: Work::Router(work), memory_bytes: self.memory_bytes });
         self.router.send_if_modified(|current| {
             let differs = *current != wanted;
             if differs {

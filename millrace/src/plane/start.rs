@@ -1,5 +1,6 @@
 //! What starts in which order, and how it ends.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -46,7 +47,7 @@ const SYSTEM: &str = "system";
 /// Memory of the broker's process.
 const BROKER_MEMORY: u64 = 1 << 30;
 /// How long the broker may take to listen.
-const BROKER_PATIENCE: Duration = Duration::from_secs(60);
+const BROKER_PATIENCE: Duration = Duration::from_mins(1);
 /// Of the memory, what requests in flight may hold.
 const INGEST_SHARE: usize = 8;
 
@@ -101,6 +102,138 @@ impl Log {
     }
 }
 
+/// What the reconciler and the API have in common.
+struct Core {
+    goals: Store,
+    access: Access,
+    launcher: Arc<dyn Launcher>,
+    parts: Parts,
+    producer: Producer,
+    planner: Arc<dyn Planner>,
+    topics: Arc<dyn Topics>,
+    admission: Arc<Admission>,
+    clock: Arc<SystemClock>,
+    /// Memory of the router.
+    memory: u64,
+}
+
+impl Core {
+    async fn open(
+        settings: &PlaneSettings,
+        data: &std::path::Path,
+        log: &Log,
+    ) -> anyhow::Result<Self> {
+        let clock = Arc::new(SystemClock::default());
+        let goals = open_goals(settings, data).await?;
+        let access = Access::new(goals.clone(), clock.clone());
+        access.ensure_admin(&data.join("admin.token")).await?;
+        let launcher = launcher(settings, data, log)?;
+        let warehouse = store::open(&settings.store, Arc::new(NoProbe)).await?;
+        let parts = Parts::new(log.kafka.clone(), warehouse, settings.memory, Arc::new(NoProbe));
+        let producer = parts.producer()?;
+        let topics: Arc<dyn Topics> = Arc::new(TopicsOf::new(Admin::new(&log.kafka)?));
+        let planner: Arc<dyn Planner> =
+            Arc::new(Engine::new(log.kafka.clone(), parts.warehouse.clone()));
+        let admission = Arc::new(Admission::new(
+            goals.clone(),
+            Arc::clone(&planner),
+            Arc::clone(&topics),
+            clock.clone(),
+        ));
+        let memory = settings.memory;
+        Ok(Self {
+            goals,
+            access,
+            launcher,
+            parts,
+            producer,
+            planner,
+            topics,
+            admission,
+            clock,
+            memory,
+        })
+    }
+
+    fn reconciler(&self, built_ins: Vec<BuiltIn>) -> anyhow::Result<Reconciler> {
+        Ok(Reconciler::new(ReconcilerParts {
+            store: self.goals.clone(),
+            launcher: Arc::clone(&self.launcher),
+            source: Arc::clone(&self.admission) as _,
+            built_ins,
+            clock: self.clock.clone(),
+            settings: ReconcilerSettings::default(),
+            fault: fault::control_plane()?,
+        }))
+    }
+
+    /// Serves on `listener`, and tells `router` and the doors what is declared, until `stop`.
+    fn serve(
+        &self,
+        listener: TcpListener,
+        router: watch::Sender<Option<BuiltInWork>>,
+        numbers: Arc<Numbers>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<JoinSet<()>> {
+        let budget = &self.parts.budget;
+        let ingest =
+            IngestSettings::new(budget.child("http requests", budget.limit() / INGEST_SHARE));
+        let streams = StreamSet::new(&ingest.limits, BTreeMap::new());
+        let mut serving = JoinSet::new();
+        let declared = Declared {
+            store: self.goals.clone(),
+            admission: Arc::clone(&self.admission),
+            streams: streams.clone(),
+            router,
+            memory_bytes: self.memory,
+        };
+        serving.spawn(declared.follow(stop.clone()));
+        let metrics = ops::install_metrics()?;
+        serving.spawn(ops::upkeep(metrics.clone(), stop.clone()));
+        let open = listener.local_addr()?.ip().is_loopback();
+        let doors = Doors { access: self.access.clone(), open };
+        let app = self
+            .control(Arc::clone(&numbers.live))
+            .merge(ops::router(ops::OpsSettings {
+                metrics,
+                budgets: vec![budget.clone()],
+                readiness: numbers.clone(),
+                status: numbers.clone(),
+                more: Some(numbers),
+            }))
+            .merge(fronts::metrics_of_workers(Arc::clone(&self.launcher)))
+            .merge(data_doors(&self.parts, &self.producer, ingest, streams, &doors));
+        serving.spawn(server::serve(listener, app, stop.clone()));
+        Ok(serving)
+    }
+
+    /// The API over what is declared.
+    fn control(&self, live: Arc<LiveBoard>) -> axum::Router {
+        let tables: Arc<dyn Tables> = Arc::new(TablesOf::new(self.parts.warehouse.clone()));
+        api::router(ControlParts {
+            store: self.goals.clone(),
+            admission: Arc::clone(&self.admission),
+            access: self.access.clone(),
+            planner: Arc::clone(&self.planner),
+            topics: Arc::clone(&self.topics),
+            tables,
+            launcher: Arc::clone(&self.launcher),
+            live,
+            clock: self.clock.clone(),
+        })
+    }
+}
+
+async fn until_it_listens(broker: SocketAddr, data: &std::path::Path) -> anyhow::Result<()> {
+    let listens = tokio::time::timeout(BROKER_PATIENCE, broker::listens(broker)).await;
+    ensure!(
+        listens.is_ok(),
+        "the embedded broker does not listen on {broker}; its log is in {}",
+        data.join("run").display()
+    );
+    Ok(())
+}
+
 impl Plane {
     /// Starts everything `settings` ask for; an error says what did not start and why.
     pub(crate) async fn start(settings: &PlaneSettings) -> anyhow::Result<Self> {
@@ -113,110 +246,42 @@ impl Plane {
             format!("listen on {listen} (does something else? choose another with --listen)")
         })?;
         let http = listener.local_addr()?;
-        let clock = Arc::new(SystemClock::default());
-        let goals = open_goals(settings, &data).await?;
-        let access = Access::new(goals.clone(), clock.clone());
-        access.ensure_admin(&data.join("admin.token")).await?;
         let log = Log::of(settings, &data)?;
-        let launcher = launcher(settings, &data, &log)?;
-        let warehouse = store::open(&settings.store, Arc::new(NoProbe)).await?;
-        let parts = Parts::new(log.kafka.clone(), warehouse, settings.memory, Arc::new(NoProbe));
-        let producer = parts.producer()?;
-        let topics: Arc<dyn Topics> = Arc::new(TopicsOf::new(Admin::new(&log.kafka)?));
-        let planner: Arc<dyn Planner> =
-            Arc::new(Engine::new(log.kafka.clone(), parts.warehouse.clone()));
-        let tables: Arc<dyn Tables> = Arc::new(TablesOf::new(parts.warehouse.clone()));
-        let admission = Arc::new(Admission::new(
-            goals.clone(),
-            Arc::clone(&planner),
-            Arc::clone(&topics),
-            clock.clone(),
-        ));
-
+        let core = Core::open(settings, &data, &log).await?;
         let (router, wanted) = watch::channel(None);
-        let reconciler = Reconciler::new(ReconcilerParts {
-            store: goals.clone(),
-            launcher: Arc::clone(&launcher),
-            source: Arc::clone(&admission) as _,
-            built_ins: built_ins(log.broker, wanted),
-            clock: clock.clone(),
-            settings: ReconcilerSettings::default(),
-            fault: fault::control_plane()?,
-        });
+        let reconciler = core.reconciler(built_ins(log.broker, wanted))?;
         let live = reconciler.live();
         let (mut reconciling, stop_reconciling) = (JoinSet::new(), CancellationToken::new());
         reconciling.spawn(reconciler.run(stop_reconciling.clone()));
         if let Some(address) = log.broker {
-            let listens = tokio::time::timeout(BROKER_PATIENCE, broker::listens(address)).await;
-            ensure!(
-                listens.is_ok(),
-                "the embedded broker does not listen on {address}; its log is in {}",
-                data.join("run").display()
-            );
+            until_it_listens(address, &data).await?;
         }
-
-        let settings_of_ingest = IngestSettings::new(
-            parts.budget.child("http requests", parts.budget.limit() / INGEST_SHARE),
-        );
-        let streams = StreamSet::new(&settings_of_ingest.limits, Default::default());
-        let (mut serving, stop_serving) = (JoinSet::new(), CancellationToken::new());
-        let declared = Declared {
-            store: goals.clone(),
-            admission: Arc::clone(&admission),
-            streams: streams.clone(),
-            router,
-            memory_bytes: settings.memory,
-        };
-        serving.spawn(declared.follow(stop_serving.clone()));
-        let (metrics, ready) = (ops::install_metrics()?, Arc::new(OnceLock::new()));
-        serving.spawn(ops::upkeep(metrics.clone(), stop_serving.clone()));
+        let (ready, stop_serving) = (Arc::new(OnceLock::new()), CancellationToken::new());
         let numbers = Arc::new(Numbers {
             live: Arc::clone(&live),
-            clock: clock.clone(),
+            clock: core.clock.clone(),
             ready: Arc::clone(&ready),
         });
-        let control = api::router(ControlParts {
-            store: goals.clone(),
-            admission,
-            access: access.clone(),
-            planner,
-            topics,
-            tables,
-            launcher: Arc::clone(&launcher),
-            live: Arc::clone(&live) as _,
-            clock,
-        });
-        let doors = Doors { access, open: http.ip().is_loopback() };
-        let app = control
-            .merge(ops::router(ops::OpsSettings {
-                metrics,
-                budgets: vec![parts.budget.clone()],
-                readiness: numbers.clone(),
-                status: numbers.clone(),
-                more: Some(numbers),
-            }))
-            .merge(fronts::metrics_of_workers(Arc::clone(&launcher)))
-            .merge(data_doors(&parts, &producer, settings_of_ingest, streams, &doors));
-        serving.spawn(server::serve(listener, app, stop_serving.clone()));
+        let serving = core.serve(listener, router, numbers, &stop_serving)?;
         Ok(Self {
             http,
             kafka: log.kafka.bootstrap,
             data,
             ready,
             keep_workers: settings.keep_workers,
-            launcher,
+            launcher: core.launcher,
             live,
             serving,
             stop_serving,
             reconciling,
             stop_reconciling,
-            store: goals,
+            store: core.goals,
             _alone: alone,
         })
     }
 
-    /// Says where the platform is reached, in the data folder. Whoever waits for that finds what was
-    /// declared before.
+    /// Says where the platform is reached, in the data folder. Whoever waits for that finds what
+    /// was declared before.
     pub(crate) fn announce(&self) -> anyhow::Result<()> {
         let _ = self.ready.set(());
         let run = RunFile {
@@ -227,8 +292,8 @@ impl Plane {
         run.write(&self.data)
     }
 
-    /// Ends in order: requests in flight are answered, nothing new is started, then, unless they are
-    /// to go on, jobs and the router end after their last commit, and at last the broker.
+    /// Ends in order: requests in flight are answered, nothing new is started, then, unless they
+    /// are to go on, jobs and the router end after their last commit, and at last the broker.
     pub(crate) async fn stop(mut self) {
         self.stop_serving.cancel();
         while self.serving.join_next().await.is_some() {}
