@@ -50,6 +50,11 @@ impl BusError {
 
     /// Sorts a client error by its code.
     pub(crate) fn of(what: impl Into<String>, error: KafkaError) -> Self {
+        // Its words repeat the value, which may be a secret.
+        if let KafkaError::ClientConfig(_, _, property, _) = &error {
+            let what = what.into();
+            return Self::refused(format!("{what}: the client does not take `{property}` so"));
+        }
         match error.rdkafka_error_code() {
             Some(code) => Self::of_code(what, code),
             None => Self::fatal(what, error),

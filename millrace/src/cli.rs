@@ -78,6 +78,15 @@ pub(crate) struct StoreArgs {
     pub(crate) store: Option<Url>,
 }
 
+/// Where secrets are.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SecretArgs {
+    /// Folder of the files that connections may refer to with `file:`. Default: `secrets` in the
+    /// data folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) secrets: Option<PathBuf>,
+}
+
 /// Which manifests.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ManifestArgs {
@@ -129,6 +138,8 @@ pub(crate) struct UpArgs {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) kafka: KafkaArgs,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
     /// Where goal state is kept: `sqlite:PATH?mode=rwc` or `postgres://…`. Default: `goals.db` in
     /// the data folder. Give a URL with a password by the variable.
     #[arg(long, value_name = "URL", env = "MILLRACE_GOALS", hide_env_values = true)]
@@ -158,6 +169,8 @@ pub(crate) struct RouterArgs {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) kafka: KafkaArgs,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
     /// Address for `/metrics`, `/healthz` and `/readyz`; none by default.
@@ -289,6 +302,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) kafka: KafkaArgs,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use millrace_bus::{KafkaSettings, Producer, ProducerLimits};
-use millrace_events::{Budget, Clock, Probe, StreamSchema, SystemClock};
+use millrace_events::{Budget, Clock, Probe, RouteName, StreamSchema, SystemClock};
 use millrace_plan::JobPlan;
 use millrace_processors::connector::{FileSink, FileSource, MemorySink};
 use millrace_processors::{Job, JobSettings};
@@ -25,12 +25,14 @@ use crate::cli::{KafkaArgs, WorkArgs};
 mod declared;
 mod job;
 mod places;
+mod secrets;
 
 pub(crate) use declared::{Destinations, Unfit, plan_declared};
 pub(crate) use job::StreamingJob;
 pub(crate) use places::{
     checkpoints, kafka_of, savepoint, savepoint_path, savepoints_folder, state_folder,
 };
+pub(crate) use secrets::Secrets;
 
 /// Part of the memory that sinks hold (¾); the router's reading takes the rest.
 const SINK_SHARE: (usize, usize) = (3, 4);
@@ -47,6 +49,7 @@ const STALL_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct Parts {
     pub(crate) kafka: KafkaSettings,
     pub(crate) warehouse: Warehouse,
+    pub(crate) secrets: Secrets,
     pub(crate) budget: Budget,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) probe: Arc<dyn Probe>,
@@ -56,12 +59,14 @@ impl Parts {
     pub(crate) fn new(
         kafka: KafkaSettings,
         warehouse: Warehouse,
+        secrets: Secrets,
         memory: u64,
         probe: Arc<dyn Probe>,
     ) -> Self {
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
         let budget = Budget::new("all", memory);
-        Self { kafka, warehouse, budget, clock: Arc::new(SystemClock::default()), probe }
+        let clock = Arc::new(SystemClock::default());
+        Self { kafka, warehouse, secrets, budget, clock, probe }
     }
 
     /// A producer for events on their way in.
@@ -82,7 +87,7 @@ impl Parts {
             let stream = Arc::clone(&manifests.streams[&spec.from]);
             let share = self.budget.limit() / SINK_SHARE.1 * SINK_SHARE.0 / manifests.routes.len();
             let budget = self.budget.child(format!("sink of {}", spec.name), share);
-            let route = self.route(spec, stream, budget);
+            let route = self.route(spec, manifests, stream, budget);
             routes.push(route.with_context(|| format!("route `{}`", spec.name))?);
         }
         let settings = RouterSettings {
@@ -103,13 +108,14 @@ impl Parts {
     fn route(
         &self,
         spec: &RouteSpec,
+        manifests: &Manifests,
         stream: Arc<StreamSchema>,
         budget: Budget,
     ) -> anyhow::Result<Route> {
         let plan = RoutePlan::compile(&stream, spec.filter.as_deref(), spec.select.as_deref())?;
         let passes_bytes = spec.filter.is_none() && spec.select.is_none();
         let raw = passes_bytes && matches!(&spec.to, Target::Kafka { key: None, .. });
-        let sink = self.sink(spec, &stream, &plan, budget)?;
+        let sink = self.sink(spec, manifests, &stream, &plan, budget)?;
         Ok(Route {
             name: spec.name.clone(),
             stream,
@@ -127,6 +133,7 @@ impl Parts {
     fn sink(
         &self,
         spec: &RouteSpec,
+        manifests: &Manifests,
         stream: &StreamSchema,
         plan: &RoutePlan,
         budget: Budget,
@@ -153,12 +160,12 @@ impl Parts {
                 })?;
                 Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
             }
-            Target::Http { connection: Some(name), .. } => {
-                anyhow::bail!("route `{route}` uses connection `{name}`, which is not opened here")
-            }
-            Target::Http { url, allow_private, connection: None } => {
+            Target::Http { url, allow_private, connection } => {
+                let headers = connection.as_ref().map(RouteName::as_str);
+                let headers = headers.map(|name| self.secrets.headers(manifests, name));
                 let settings = HttpSettings {
                     allow_private: *allow_private,
+                    headers: headers.transpose()?.unwrap_or_default(),
                     buffer_bytes: budget.limit() / 2,
                     ..HttpSettings::new(route.clone(), url.clone())
                 };

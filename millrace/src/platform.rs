@@ -19,8 +19,8 @@ use millrace_router::{Membership, Router, RouterStatus};
 use millrace_spaas::{ingest, ops, sql};
 use millrace_spec::Manifests;
 
-use crate::cli::{KafkaArgs, StoreArgs, WorkArgs};
-use crate::compose::{self, Parts};
+use crate::cli::{KafkaArgs, SecretArgs, StoreArgs, WorkArgs};
+use crate::compose::{self, Parts, Secrets};
 use crate::{fault, store};
 
 /// How long the router gets to commit what it has when the process is told to end.
@@ -36,6 +36,7 @@ const INGEST_SHARE: usize = 8;
 pub(crate) struct Settings {
     pub(crate) store: StoreArgs,
     pub(crate) kafka: KafkaArgs,
+    pub(crate) secrets: SecretArgs,
     pub(crate) work: WorkArgs,
     /// HTTP API; `None` runs without.
     pub(crate) listen: Option<SocketAddr>,
@@ -143,7 +144,8 @@ impl Platform {
         }
         let probe = fault::probe()?;
         let warehouse = store::open(&settings.store, Arc::clone(&probe)).await?;
-        let parts = Parts::new(kafka, warehouse, settings.work.memory, probe);
+        let secrets = Secrets::of(&settings.secrets, &settings.store)?;
+        let parts = Parts::new(kafka, warehouse, secrets, settings.work.memory, probe);
         let producer = parts.producer()?;
         let metrics = ops::install_metrics()?;
         let router = Arc::new(parts.router(manifests, &settings.work, membership)?);

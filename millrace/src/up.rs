@@ -43,6 +43,7 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
     let settings = PlaneSettings {
         store: args.store,
         kafka: args.kafka,
+        secrets: args.secrets,
         goals: args.goals,
         memory: args.memory,
         listen: args.listen,
@@ -111,6 +112,7 @@ pub(crate) async fn router(args: RouterArgs) -> anyhow::Result<Verdict> {
     let settings = Settings {
         store: args.store,
         kafka: args.kafka,
+        secrets: args.secrets,
         work: args.work,
         listen: args.listen,
         broker_listen: None,

@@ -28,6 +28,6 @@ pub use delta::{
     PartitionColumn, PreparedFiles, ScanPosition, StagedTable, StoreWrap, TableFacts, TableScan,
     TableSettings, TableSinkSettings, Warehouse, WarehouseSettings,
 };
-pub use http::{HttpDelivery, HttpFormat, HttpSettings, RetryPolicy};
+pub use http::{HttpDelivery, HttpFormat, HttpHeaders, HttpSettings, RetryPolicy};
 pub use kafka::{KafkaDelivery, KafkaDeliverySettings, ROW_HEADER};
 pub use rows::JsonRows;

@@ -73,6 +73,8 @@ pub(crate) struct JobStreamingArgs {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) kafka: KafkaArgs,
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
     /// Table of a sink whose rows are final; by default the one of the sink's name.
     #[arg(long = "table", value_name = "SINK=TABLE")]
     pub(crate) tables: Vec<NamedArg>,

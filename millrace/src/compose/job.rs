@@ -122,7 +122,7 @@ impl<'a> StreamingJob<'a> {
         let mut streams = self.manifests.streams.values();
         let stream = streams.find(|stream| stream.name.as_str() == name);
         let stream = stream.with_context(|| format!("no manifest declares stream `{name}`"))?;
-        let kafka = kafka_of(self.manifests, stream, &parts.kafka)?;
+        let kafka = kafka_of(self.manifests, stream, &parts.kafka, &parts.secrets)?;
         let count = Admin::new(&kafka)?.ensure_topic(&stream.topic, stream.partitions).await?;
         // Dead letters are told apart by who read the event.
         let reader: RouteName = format!("{}-{name}", self.name).parse()?;

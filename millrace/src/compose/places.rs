@@ -11,7 +11,7 @@ use millrace_processors::CheckpointStore;
 use millrace_sinks::Warehouse;
 use millrace_spec::{ConnectionKind, ConnectionSpec, Manifests};
 
-use super::Unfit;
+use super::{Secrets, Unfit};
 
 /// Folders beside those of the tables. No schema has a hyphen in its name.
 const STATE: &str = "job-state";
@@ -51,6 +51,7 @@ pub(crate) fn kafka_of(
     manifests: &Manifests,
     stream: &StreamSchema,
     default: &KafkaSettings,
+    allowed: &Secrets,
 ) -> Result<KafkaSettings, Unfit> {
     let extras = manifests.stream_extras.get(&stream.name);
     let Some(name) = extras.and_then(|extras| extras.connection.as_ref()) else {
@@ -65,6 +66,10 @@ pub(crate) fn kafka_of(
         let why = format!("stream `{stream}`: there is no Kafka connection `{name}`");
         return Err(Unfit::Spec(why));
     };
+    for secret in secrets.values() {
+        let why = |error| Unfit::Spec(format!("connection `{name}`: {error}"));
+        allowed.check(secret).map_err(why)?;
+    }
     let secrets = secrets.iter().map(|(option, secret)| (option.clone(), secret.to_string()));
     let properties = properties.clone().into_iter().chain(secrets).collect();
     Ok(KafkaSettings { bootstrap: bootstrap.clone(), properties })
@@ -83,24 +88,33 @@ mod tests {
         let mut manifests = read.expect("the demo is right");
         let stream = manifests.streams.values().next().expect("it has streams").clone();
         let default = KafkaSettings::plain("here:1");
-        assert_eq!(kafka_of(&manifests, &stream, &default).unwrap(), default);
+        let args = crate::cli::SecretArgs { secrets: Some("/run/secrets".into()) };
+        let store = crate::cli::StoreArgs { data: "data".into(), store: None };
+        let allowed = Secrets::of(&args, &store).unwrap();
+        let kafka_of = |manifests: &Manifests| kafka_of(manifests, &stream, &default, &allowed);
+        assert_eq!(kafka_of(&manifests).unwrap(), default);
 
         let connection = Some("far".parse().unwrap());
         let extras = StreamExtras { connection, retention: None };
         manifests.stream_extras.insert(stream.name.clone(), extras);
-        let missing = kafka_of(&manifests, &stream, &default).unwrap_err().to_string();
+        let missing = kafka_of(&manifests).unwrap_err().to_string();
         assert!(missing.ends_with("there is no Kafka connection `far`"), "{missing}");
 
         let properties = [("security.protocol".to_owned(), "sasl_ssl".to_owned())].into();
-        let secret = SecretRef::Env("FAR_PASSWORD".to_owned());
+        let secret = SecretRef::Env("MILLRACE_SECRET_FAR".to_owned());
         manifests.connections.push(ConnectionSpec {
             name: "far".parse().unwrap(),
             kind: ConnectionKind::Kafka { bootstrap: "far:2".to_owned(), properties },
             secrets: [("sasl.password".to_owned(), secret)].into(),
         });
-        let far = kafka_of(&manifests, &stream, &default).unwrap();
+        let far = kafka_of(&manifests).unwrap();
         assert_eq!(far.bootstrap, "far:2");
-        assert_eq!(far.properties["sasl.password"], "env:FAR_PASSWORD");
+        assert_eq!(far.properties["sasl.password"], "env:MILLRACE_SECRET_FAR");
         assert_eq!(far.properties["security.protocol"], "sasl_ssl");
+
+        let elsewhere = SecretRef::File("/etc/shadow".into());
+        manifests.connections[0].secrets.insert("sasl.password".to_owned(), elsewhere);
+        let refused = kafka_of(&manifests).unwrap_err().to_string();
+        assert!(refused.contains("/etc/shadow is not below /run/secrets"), "{refused}");
     }
 }

@@ -19,7 +19,7 @@ use millrace_sinks::Warehouse;
 use millrace_spec::{JobSpec, Manifests, SinkSpec, SqlCheck, SqlFault};
 
 use super::{columns_in_words, fetch, sample, unavailable};
-use crate::compose::{self, Destinations, Unfit, plan_declared};
+use crate::compose::{self, Destinations, Secrets, Unfit, plan_declared};
 use crate::manifests::Compiler;
 
 /// Deletes under way at once.
@@ -29,12 +29,13 @@ const DELETES: usize = 16;
 pub(crate) struct Engine {
     kafka: KafkaSettings,
     warehouse: Warehouse,
+    secrets: Secrets,
 }
 
 impl Engine {
     /// Streams without a connection of their own are read from `kafka`.
-    pub(crate) fn new(kafka: KafkaSettings, warehouse: Warehouse) -> Self {
-        Self { kafka, warehouse }
+    pub(crate) fn new(kafka: KafkaSettings, warehouse: Warehouse, secrets: Secrets) -> Self {
+        Self { kafka, warehouse, secrets }
     }
 
     async fn remove(&self, folder: &str) -> Result<(), SeamError> {
@@ -125,7 +126,8 @@ impl Planner for Engine {
             let stream = stream.ok_or_else(|| {
                 SeamError::Refused(format!("no stream `{}` is declared", source.name))
             })?;
-            let kafka = compose::kafka_of(streams, stream, &self.kafka).map_err(of_unfit)?;
+            let kafka = compose::kafka_of(streams, stream, &self.kafka, &self.secrets);
+            let kafka = kafka.map_err(of_unfit)?;
             let newest = fetch::newest(&kafka, stream, events).await?;
             sources.insert(source.name.clone(), MemorySource::partitioned(newest));
         }

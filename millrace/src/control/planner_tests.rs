@@ -15,6 +15,8 @@ use millrace_events::{Outgoing, Transport};
 use millrace_sinks::WarehouseSettings;
 
 use super::*;
+use crate::cli::{SecretArgs, StoreArgs};
+use crate::compose::Secrets;
 use crate::control::tables::TablesOf;
 
 const SQL: &str = "INSERT INTO counts SELECT title, COUNT(*) AS n FROM plays GROUP BY title;
@@ -38,7 +40,9 @@ impl Desk {
         );
         let manifests = crate::manifests::load_text(Path::new("plays.yaml"), &text);
         let manifests = manifests.unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
-        Self { engine: Engine::new(kafka, warehouse), manifests, _folder: folder }
+        let store = StoreArgs { data: folder.path().to_owned(), store: None };
+        let secrets = Secrets::of(&SecretArgs { secrets: None }, &store).expect("a path");
+        Self { engine: Engine::new(kafka, warehouse, secrets), manifests, _folder: folder }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use millrace_spaas::sql::{SqlEngine, SqlLimits};
 use millrace_spec::Manifests;
 
-use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, StoreArgs, WorkArgs};
+use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, SecretArgs, StoreArgs, WorkArgs};
 use crate::platform::{Platform, Settings};
 use crate::store::Tables;
 use crate::{Verdict, audit, manifests};
@@ -25,6 +25,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
     let settings = Settings {
         store: StoreArgs { data: args.data.clone(), store: None },
         kafka: KafkaArgs { kafka: None, properties: Vec::new() },
+        secrets: SecretArgs { secrets: None },
         work: WorkArgs {
             memory: args.memory,
             group: "demo".into(),

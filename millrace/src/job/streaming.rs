@@ -24,7 +24,7 @@ use super::inputs::Inputs;
 use super::late::keep_late_rows;
 use super::restart::until_it_ends;
 use crate::cli::{JobRunArgs, JobStreamingArgs, ManifestArgs};
-use crate::compose::{self, Parts, StreamingJob};
+use crate::compose::{self, Parts, Secrets, StreamingJob};
 use crate::platform::RunFile;
 use crate::{Verdict, fault, manifests, store};
 
@@ -92,7 +92,8 @@ async fn start(args: &JobRunArgs) -> anyhow::Result<(Job, Parts)> {
     };
     let probe = fault::job_probe()?;
     let warehouse = store::open(&streaming.store, Arc::new(NoProbe)).await?;
-    let parts = Parts::new(kafka, warehouse, streaming.memory, Arc::new(NoProbe));
+    let secrets = Secrets::of(&streaming.secrets, &streaming.store)?;
+    let parts = Parts::new(kafka, warehouse, secrets, streaming.memory, Arc::new(NoProbe));
     let assembled = job.assemble(&parts, probe).await?;
     Ok((assembled, parts))
 }

@@ -34,8 +34,8 @@ use super::alone::Alone;
 use super::declared::Declared;
 use super::fronts::{self, Doors, Numbers};
 use super::{broker, wind_down};
-use crate::cli::{KafkaArgs, StoreArgs};
-use crate::compose::{self, Parts};
+use crate::cli::{KafkaArgs, SecretArgs, StoreArgs};
+use crate::compose::{self, Parts, Secrets};
 use crate::control::planner::Engine;
 use crate::control::tables::TablesOf;
 use crate::control::topics::TopicsOf;
@@ -56,6 +56,7 @@ const INGEST_SHARE: usize = 8;
 pub(crate) struct PlaneSettings {
     pub(crate) store: StoreArgs,
     pub(crate) kafka: KafkaArgs,
+    pub(crate) secrets: SecretArgs,
     /// Where goal state is kept; by default a SQLite file in the data folder.
     pub(crate) goals: Option<Url>,
     /// Memory of the router, and of the requests in flight here.
@@ -127,13 +128,15 @@ impl Core {
         let goals = open_goals(settings, data).await?;
         let access = Access::new(goals.clone(), clock.clone());
         access.ensure_admin(&data.join("admin.token")).await?;
-        let launcher = launcher(settings, data, log)?;
+        let secrets = Secrets::of(&settings.secrets, &settings.store)?;
+        let launcher = launcher(settings, data, log, &secrets)?;
         let warehouse = store::open(&settings.store, Arc::new(NoProbe)).await?;
-        let parts = Parts::new(log.kafka.clone(), warehouse, settings.memory, Arc::new(NoProbe));
+        let (kafka, probe) = (log.kafka.clone(), Arc::new(NoProbe));
+        let parts = Parts::new(kafka.clone(), warehouse, secrets.clone(), settings.memory, probe);
         let producer = parts.producer()?;
         let topics: Arc<dyn Topics> = Arc::new(TopicsOf::new(Admin::new(&log.kafka)?));
         let planner: Arc<dyn Planner> =
-            Arc::new(Engine::new(log.kafka.clone(), parts.warehouse.clone()));
+            Arc::new(Engine::new(kafka, parts.warehouse.clone(), secrets));
         let admission = Arc::new(Admission::new(
             goals.clone(),
             Arc::clone(&planner),
@@ -327,9 +330,11 @@ fn launcher(
     settings: &PlaneSettings,
     data: &std::path::Path,
     log: &Log,
+    secrets: &Secrets,
 ) -> anyhow::Result<Arc<dyn Launcher>> {
     let mut args = vec!["worker".to_owned(), "--data".to_owned(), data.display().to_string()];
     args.extend(["--store".to_owned(), store::url(&settings.store)?.to_string()]);
+    args.extend(["--secrets".to_owned(), secrets.folder().display().to_string()]);
     args.extend(["--kafka".to_owned(), log.kafka.bootstrap.clone()]);
     for property in &settings.kafka.properties {
         args.extend(["--kafka-property".to_owned(), property.clone()]);

@@ -20,7 +20,7 @@ use super::desk::{Desk, Subject, savepoint_at};
 use super::failure::{Refused, of_assembly};
 use super::{for_the_work, kafka, read};
 use crate::cli::WorkerArgs;
-use crate::compose::{self, Parts, StreamingJob, plan_declared};
+use crate::compose::{self, Parts, Secrets, StreamingJob, plan_declared};
 use crate::job::until_it_ends;
 use crate::{fault, store};
 
@@ -89,7 +89,9 @@ impl Works<'_> {
         let probe = fault::job_probe().map_err(|e| Refused(format!("{e:#}")))?;
         let warehouse = store::open(&self.args.store, Arc::new(NoProbe)).await?;
         let memory = for_the_work(self.assignment.memory_bytes);
-        let parts = Parts::new(self.kafka.clone(), warehouse, memory, Arc::new(NoProbe));
+        let secrets = Secrets::of(&self.args.secrets, &self.args.store)?;
+        let kafka = self.kafka.clone();
+        let parts = Parts::new(kafka, warehouse, secrets, memory, Arc::new(NoProbe));
         let mut job = job.assemble(&parts, probe).await?;
         if let Some(path) = &self.work.from_savepoint {
             job = job.from_savepoint(compose::savepoint(&parts.warehouse, path));

@@ -14,7 +14,7 @@ use super::desk::{Desk, Subject};
 use super::failure::Refused;
 use super::{for_the_work, kafka, read};
 use crate::cli::{WorkArgs, WorkerArgs};
-use crate::compose::Parts;
+use crate::compose::{Parts, Secrets};
 use crate::{fault, store};
 
 /// How long the router gets to commit what it has when it is told to stop.
@@ -59,7 +59,8 @@ pub(super) async fn run(
     }
     let probe = fault::probe().map_err(|e| Refused(format!("{e:#}")))?;
     let warehouse = store::open(&args.store, Arc::clone(&probe)).await?;
-    let parts = Parts::new(kafka, warehouse, memory, probe);
+    let secrets = Secrets::of(&args.secrets, &args.store)?;
+    let parts = Parts::new(kafka, warehouse, secrets, memory, probe);
     let router = Arc::new(parts.router(&manifests, &how, Membership::Alone)?);
     desk.runs(Subject::Router(Arc::clone(&router)));
     let mut look = tokio::time::interval(LOOK_EVERY);

@@ -9,11 +9,13 @@
 mod address;
 mod body;
 mod delivery;
+mod headers;
 mod poster;
 mod resolver;
 mod retry;
 mod settings;
 
 pub use delivery::HttpDelivery;
+pub use headers::HttpHeaders;
 pub use retry::RetryPolicy;
 pub use settings::{HttpFormat, HttpSettings};

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use millrace_events::TopicPartition;
 
+use super::headers::HttpHeaders;
 use super::resolver::{AddressRefused, Resolver};
 use super::retry::{Outcome, Verdict, asked_wait};
 use super::settings::HttpSettings;
@@ -59,6 +60,7 @@ impl Poster {
             .no_deflate()
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.request_timeout)
+            .default_headers(settings.headers.map())
             .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| SinkError::Rejected {
@@ -120,7 +122,7 @@ impl Poster {
             .send()
             .await;
         let ended = match sent {
-            Ok(answer) => answered(answer).await,
+            Ok(answer) => answered(answer, &self.settings.headers).await,
             Err(e) => failed(e),
         };
         let outcome = match ended.outcome {
@@ -134,7 +136,7 @@ impl Poster {
     }
 }
 
-async fn answered(mut answer: Response) -> Attempt {
+async fn answered(mut answer: Response, sent: &HttpHeaders) -> Attempt {
     let status = answer.status();
     let text = |headers: &HeaderMap, name| {
         headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
@@ -152,8 +154,8 @@ async fn answered(mut answer: Response) -> Attempt {
         }
     }
     let printable = |c: &char| !c.is_control() || *c == ' ';
-    let quote: String =
-        String::from_utf8_lossy(&body).chars().filter(printable).take(QUOTED_CHARS).collect();
+    let text: String = String::from_utf8_lossy(&body).chars().filter(printable).collect();
+    let quote: String = sent.redact(&text).chars().take(QUOTED_CHARS).collect();
     let told = format!("the server answered {status}: {quote}");
     Attempt { outcome: Outcome::Answered { status, wait }, told, refused: None }
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use millrace_events::RouteName;
 
+use super::headers::HttpHeaders;
 use super::resolver::check_literal;
 use super::retry::RetryPolicy;
 use crate::SinkError;
@@ -40,6 +41,8 @@ pub struct HttpSettings {
     pub url: Url,
     /// Whether loopback, private, link-local and metadata addresses may be reached.
     pub allow_private: bool,
+    /// Sent with every request; those this crate sets itself cannot be changed by them.
+    pub headers: HttpHeaders,
     /// Form of the body.
     pub format: HttpFormat,
     /// Rows in a request, at most.
@@ -63,6 +66,7 @@ impl HttpSettings {
             route,
             url,
             allow_private: false,
+            headers: HttpHeaders::new(),
             format: HttpFormat::default(),
             batch_rows: 1000,
             batch_bytes: 1 << 20,
@@ -103,6 +107,7 @@ impl fmt::Debug for HttpSettings {
             .field("route", &self.route)
             .field("url", &self.place())
             .field("allow_private", &self.allow_private)
+            .field("headers", &self.headers)
             .field("format", &self.format)
             .finish_non_exhaustive()
     }

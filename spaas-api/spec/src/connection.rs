@@ -14,6 +14,9 @@ pub(crate) const SPEC: [&str; 3] = ["kafka", "http", "secrets"];
 pub(crate) const KAFKA: [&str; 2] = ["bootstrap", "properties"];
 pub(crate) const HTTP: [&str; 1] = ["headers"];
 const MAX_VALUE: usize = 8192;
+/// How the names of variables begin that hold secrets of connections. Whoever may declare a
+/// connection chooses where it leads, so no other variable of the platform is sent anywhere.
+const VARIABLE: &str = "MILLRACE_SECRET_";
 
 /// Reads the `spec` of connection `name`.
 pub(crate) fn read(
@@ -95,8 +98,13 @@ fn open_values(
         let Some(text) = value.loose_text(report) else { continue };
         if is_secret(name) || is_login(text) {
             let message = format!("`{name}` is a secret, which does not belong into a manifest");
-            let hint = format!("write `secrets: {{ {name}: env:VARIABLE }}` or `file:/PATH`");
+            let hint = format!("write `secrets: {{ {name}: env:{VARIABLE}… }}` or `file:/PATH`");
             report.add(at, message, hint);
+            continue;
+        }
+        if text.starts_with("env:") || text.starts_with("file:") {
+            let message = format!("`{name}` refers to a secret");
+            report.add(value.at, message, format!("move it to `secrets: {{ {name}: … }}`"));
             continue;
         }
         if text.len() > MAX_VALUE || text.chars().any(char::is_control) {
@@ -127,6 +135,7 @@ fn read_secrets(
             report.add(at, format!("`{name}` is also given in the open"), "keep one of them");
         }
         if check(name, at, report)
+            && may_be_secret(name, kind, at, report)
             && let Some(reference) = read_reference(value, report)
         {
             secrets.insert(name.to_owned(), reference);
@@ -135,16 +144,27 @@ fn read_secrets(
     secrets
 }
 
+/// What Kafka's client does not accept it repeats in its errors, unless it expects a secret.
+fn may_be_secret(name: &str, kind: Option<&ConnectionKind>, at: Spot, report: &mut Report) -> bool {
+    let kafka = matches!(kind, Some(ConnectionKind::Kafka { .. }));
+    let fits = !kafka || is_secret(name) || name.rsplit('.').next() == Some("pem");
+    if !fits {
+        report.add(at, format!("`{name}` holds no secret"), "move it to `properties`");
+    }
+    fits
+}
+
 /// Reads `env:NAME` or `file:/path`. The text may be the secret itself, so no message repeats it.
 fn read_reference(node: &Node, report: &mut Report) -> Option<SecretRef> {
-    const HINT: &str = "write `env:VARIABLE` or `file:/absolute/path`";
+    const HINT: &str = "write `env:MILLRACE_SECRET_…` or `file:/absolute/path`";
     let text = node.loose_text(report)?;
     if let Some(name) = text.strip_prefix("env:") {
-        let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if first && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        let own = name.strip_prefix(VARIABLE).filter(|own| !own.is_empty());
+        if own.is_some_and(|own| own.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')) {
             return Some(SecretRef::Env(name.to_owned()));
         }
-        report.add(node.at, "not the name of a variable", HINT);
+        let message = format!("not the name of a variable that begins with `{VARIABLE}`");
+        report.add(node.at, message, HINT);
         return None;
     }
     let Some(path) = text.strip_prefix("file:").map(PathBuf::from) else {

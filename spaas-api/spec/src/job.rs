@@ -57,9 +57,9 @@ pub enum SinkSpec {
 /// Where a secret is. Its value is never part of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretRef {
-    /// A variable of the worker's environment.
+    /// A variable of the worker's environment, `MILLRACE_SECRET_…`.
     Env(String),
-    /// A file that the worker can read; white space at its end is left out.
+    /// A file in the folder that the operator keeps secrets in; line ends at its end are left out.
     File(std::path::PathBuf),
 }
 

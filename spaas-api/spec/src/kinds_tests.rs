@@ -22,13 +22,13 @@ spec:
   kafka:
     bootstrap: a.example:9092, b.example:9092
     properties: { security.protocol: SASL_SSL, sasl.mechanism: PLAIN, linger.ms: 5 }
-  secrets: { sasl.username: env:KAFKA_USER, sasl.password: file:/run/secrets/kafka }
+  secrets: { sasl.username: env:MILLRACE_SECRET_USER, sasl.password: file:/run/secrets/kafka }
 ---
 kind: Connection
 metadata: { name: hook }
 spec:
   http: { headers: { X-Team: films } }
-  secrets: { Authorization: env:HOOK }
+  secrets: { Authorization: env:MILLRACE_SECRET_HOOK }
 ---
 kind: Stream
 metadata: { name: plays, namespace: films }
@@ -67,7 +67,7 @@ fn every_kind_is_read_with_its_defaults() {
     let ConnectionKind::Kafka { properties, .. } = &cluster.kind else { panic!("{cluster:?}") };
     assert_eq!(properties["linger.ms"], "5");
     assert_eq!(cluster.secrets["sasl.password"], SecretRef::File("/run/secrets/kafka".into()));
-    assert_eq!(hook.secrets["Authorization"].to_string(), "env:HOOK");
+    assert_eq!(hook.secrets["Authorization"].to_string(), "env:MILLRACE_SECRET_HOOK");
     let plays = "plays".parse().expect("a name");
     let extras = &read.stream_extras[&plays];
     assert_eq!(extras.retention, Some(Duration::from_hours(7 * 24)));
@@ -141,6 +141,7 @@ fn a_secret_in_the_open_is_in_no_message() {
         "{ http: { headers: { X-Any: Bearer hunter2 } } }",
         "{ http: {}, secrets: { x-token: hunter2 } }",
         "{ http: {}, secrets: { x-token: 'env:hunter2!' } }",
+        "{ http: {}, secrets: { x-token: 'env:MILLRACE_SECRET_hunter2!' } }",
         "{ http: {}, secrets: { x-token: 'file:hunter2' } }",
         "{ kafka: { bootstrap: 'a:1', properties: { sasl.password: hunter2 } } }",
         "{ kafka: { bootstrap: 'a:1', properties: { ssl.key.pem: hunter2 } } }",
@@ -158,6 +159,31 @@ fn a_secret_in_the_open_is_in_no_message() {
     let mistakes = mistakes_of(text);
     assert_eq!(mistakes.len(), 4, "{mistakes:?}");
     assert!(!format!("{mistakes:?}").contains("hunter2"), "{mistakes:?}");
+}
+
+#[test]
+fn only_what_is_meant_for_connections_can_be_referred_to() {
+    let refused = |spec: &str| {
+        let mistakes =
+            mistakes_of(&format!("kind: Connection\nmetadata: {{ name: c }}\nspec: {spec}"));
+        let lines: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    };
+    for name in
+        ["AWS_SECRET_ACCESS_KEY", "MILLRACE_GOALS", "MILLRACE_SECRET_", "A.MILLRACE_SECRET_A"]
+    {
+        let told = refused(&format!("{{ http: {{}}, secrets: {{ x-a: 'env:{name}' }} }}"));
+        assert!(told.contains("begins with `MILLRACE_SECRET_`"), "{name}: {told}");
+    }
+    for value in ["env:AWS_SECRET_ACCESS_KEY", "file:/etc/passwd"] {
+        let told = refused(&format!(
+            "{{ kafka: {{ bootstrap: 'a:1', properties: {{ client.id: '{value}' }} }} }}"
+        ));
+        assert!(told.contains("move it to `secrets: { client.id: … }`"), "{told}");
+    }
+    let told =
+        refused("{ kafka: { bootstrap: 'a:1' }, secrets: { client.id: 'env:MILLRACE_SECRET_A' } }");
+    assert!(told.contains("`client.id` holds no secret"), "{told}");
 }
 
 /// Finds every condition wrong at its second line.

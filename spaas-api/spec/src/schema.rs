@@ -171,9 +171,11 @@ enum Plain {
     Boolean(bool),
 }
 
-/// Where a secret is: `env:VARIABLE` or `file:/absolute/path`.
+/// Where a secret is: `env:MILLRACE_SECRET_…` or `file:/absolute/path`.
 #[derive(JsonSchema)]
-struct SecretText(#[schemars(regex(pattern = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$"))] String);
+struct SecretText(
+    #[schemars(regex(pattern = r"^(env:MILLRACE_SECRET_[A-Za-z0-9_]+|file:/.+)$"))] String,
+);
 
 /// The SQL is in the manifest or in a file beside it: one of the two.
 #[derive(JsonSchema)]
