@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use millrace_client::JobVerb;
 use millrace_spec::{parse_duration, parse_size};
 
-use super::{KafkaArgs, StoreArgs};
+use super::{KafkaArgs, SecretArgs, StoreArgs};
 use crate::job::{FileArg, NamedArg};
 
 #[derive(Debug, Args)]

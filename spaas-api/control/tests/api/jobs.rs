@@ -125,6 +125,31 @@ async fn what_one_start_may_forget_the_next_may_not() {
 }
 
 #[tokio::test]
+async fn every_verb_keeps_the_state_of_a_job_that_has_started() {
+    let server = with_job().await;
+    let verbs = [
+        ("stop", json!({})),
+        ("resume", json!({})),
+        ("rescale", json!({"parallelism": 3})),
+        ("restart", json!({})),
+    ];
+    for (n, (verb, body)) in verbs.into_iter().enumerate() {
+        let other = COUNTS.replace("INSERT", &format!("/*incompatible {n}*/ INSERT"));
+        let upgrade = format!("{JOB}/upgrade?fresh_state=true");
+        let fresh = server.post_yaml(&upgrade, &other).await.is(202).json();
+        assert_eq!(fresh["goal"]["state"], "fresh", "before {verb}");
+        running(&server, fresh["goal"]["goal"].as_i64().expect("a number"));
+        let path = format!("{JOB}/{verb}");
+        let would = server.post(&format!("{path}?dry_run=true"), &body).await.is(200).json();
+        let done = server.post(&path, &body).await.is(202).json();
+        for view in [would, done] {
+            assert_eq!(view["goal"]["state"], "keep", "{verb}");
+            assert!(view["goal"]["goal"].as_i64() > fresh["goal"]["goal"].as_i64(), "{verb}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn savepoints_are_made_of_running_jobs_and_start_new_ones() {
     let server = with_job().await;
     let path = format!("{JOB}/savepoint");
