@@ -215,5 +215,5 @@ fn source_line(
     let number = document.map(|(number, _)| number).filter(|_| item.index.is_some());
     let named = request.sources.files.iter().find(|f| f.path == file);
     let file = number.map(|n| &request.sources.files[n]).filter(|f| f.path == file).or(named)?;
-    file.lines.get(at.line - 1).cloned()
+    file.can_be_quoted().then(|| file.lines.get(at.line - 1).cloned())?
 }
