@@ -26,6 +26,10 @@ const KEPT: [&str; 4] = ["content-type", "etag", "location", "millrace-outcome"]
 /// Answers are small; one that is not is given but not kept.
 const MAX_ANSWER: usize = 8 << 20;
 
+/// Part of an answer that is told once: no copy of it is kept, since it holds a secret.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToldOnce;
+
 /// Passes requests without a key; does those with one at most once.
 pub(crate) async fn layer(
     State(api): State<Api>,
@@ -120,6 +124,8 @@ async fn keep(api: &Api, actor: &Actor, key: &str, answer: Response) -> Result<R
     })?;
     let stored = if passing {
         api.store.forget_idempotent(key, &actor.token).await
+    } else if parts.extensions.get::<ToldOnce>().is_some() {
+        api.store.finish_idempotent(key, &actor.token, &told_already().await).await
     } else {
         let kept = Answer {
             status: parts.status.as_u16(),
@@ -132,6 +138,19 @@ async fn keep(api: &Api, actor: &Actor, key: &str, answer: Response) -> Result<R
         tracing::warn!(%error, "the answer of a request with an idempotency key was not kept");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// What a repeated request is answered when the first answer held a secret.
+async fn told_already() -> Answer {
+    let problem = Problem::new(StatusCode::CONFLICT, "told-once", "Its answer is told once")
+        .detail("it is done; if the answer was lost, remove what it made and ask with a new key");
+    let (parts, body) = problem.into_response().into_parts();
+    let body = axum::body::to_bytes(body, MAX_ANSWER).await.unwrap_or_default();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: kept(&parts.headers),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    }
 }
 
 fn kept(headers: &HeaderMap) -> Vec<(String, String)> {

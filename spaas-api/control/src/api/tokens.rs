@@ -1,15 +1,16 @@
 //! Tokens and the audit log: for admins of all namespaces.
 
-use axum::Json as JsonAnswer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json as JsonAnswer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use millrace_http::Problem;
 
 use super::caller::Admin;
+use super::idempotency::ToldOnce;
 use super::input::{Json, Query, bad_body};
 use super::lists::{Listed, PageQuery, SeqQuery, by_seq, most, page, page_problem};
 use super::parts::Api;
@@ -72,7 +73,7 @@ pub(crate) async fn make(
     let made = api.access.create_token(&body.name, body.bindings, body.expires_ms).await;
     let made = made.map_err(store_problem)?;
     let answer = MadeToken { token: made.text.reveal(), info: made.info };
-    Ok((StatusCode::CREATED, JsonAnswer(answer)).into_response())
+    Ok((StatusCode::CREATED, Extension(ToldOnce), JsonAnswer(answer)).into_response())
 }
 
 fn check(body: &MakeToken, now_ms: i64) -> Result<(), Problem> {

@@ -132,6 +132,23 @@ async fn every_operation_is_served_and_answers_as_documented() {
 }
 
 #[tokio::test]
+async fn a_token_is_told_once_and_made_once() {
+    let server = Server::start().await;
+    let wanted = json!({"name": "eve", "bindings": [{"namespace": "*", "role": "viewer"}]});
+    let keyed = || {
+        let request = server.request(Method::POST, "/v1/tokens").json(&wanted);
+        server.send(request.header("idempotency-key", "t-1"))
+    };
+    let made = keyed().await.is(201).json();
+    let again = keyed().await;
+    let problem = again.problem(409, "told-once");
+    assert!(!problem.to_string().contains(made["token"].as_str().expect("its text")));
+    let listed = server.get("/v1/tokens").await.is(200).json();
+    let names = listed["items"].as_array().expect("a list").iter();
+    assert_eq!(names.filter(|token| token["name"] == "eve").count(), 1);
+}
+
+#[tokio::test]
 async fn tokens_are_made_used_and_removed_and_written_down() {
     let server = Server::start().await;
     let wanted = json!({"name": "ci", "bindings": [{"namespace": "default", "role": "viewer"}]});
