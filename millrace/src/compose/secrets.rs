@@ -12,8 +12,8 @@ use crate::cli::{SecretArgs, StoreArgs};
 /// Folder of secrets in the data folder, unless the operator names another.
 const FOLDER: &str = "secrets";
 
-/// Where secrets may be. Whoever may declare a connection chooses where it leads: other files of the
-/// platform must not go there. Variables are limited by their names, when a manifest is read.
+/// Where secrets may be. Whoever may declare a connection chooses where it leads: other files of
+/// the platform must not go there. Variables are limited by their names, when a manifest is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Secrets {
     folder: PathBuf,
