@@ -12,7 +12,7 @@ use millrace_control::{
     JobOutline, Planner, SampleRows, SeamError, SinkOutline, SqlMistake, StateVerdict,
 };
 use millrace_events::StreamSchema;
-use millrace_plan::{ExplainForm, JobPlan, SqlError, Verdict, explain};
+use millrace_plan::{ExplainForm, JobPlan, PlanFingerprint, SqlError, Verdict, explain, verdict};
 use millrace_processors::connector::MemorySource;
 use millrace_processors::{Job, JobError};
 use millrace_sinks::Warehouse;
@@ -106,6 +106,18 @@ impl Planner for Engine {
             asked = asked.from_savepoint(compose::savepoint(&self.warehouse, path));
         }
         Ok(asked.verdict().await.map_err(of_job)?.map_or(StateVerdict::New, in_words))
+    }
+
+    fn compare(
+        &self,
+        old: &JobSpec,
+        job: &JobSpec,
+        streams: &Manifests,
+    ) -> Result<StateVerdict, SeamError> {
+        // What runs was planned once; that it no longer does says nothing about the new version.
+        let Ok((old, _)) = plan_declared(old, streams) else { return Ok(StateVerdict::New) };
+        let (new, _) = plan_declared(job, streams).map_err(of_unfit)?;
+        Ok(in_words(verdict(&PlanFingerprint::of(&old), &new)))
     }
 
     async fn sample(

@@ -65,6 +65,26 @@ pub enum StateVerdict {
     },
 }
 
+impl StateVerdict {
+    /// Of two verdicts on one change, the one that costs more state; the first of equals.
+    #[must_use]
+    pub fn worse_of(self, other: Self) -> Self {
+        let cost = |verdict: &Self| match verdict {
+            Self::New => 0,
+            Self::Same => 1,
+            Self::Partly { dropped, .. } => {
+                if dropped.is_empty() {
+                    2
+                } else {
+                    3
+                }
+            }
+            Self::Incompatible { .. } => 4,
+        };
+        if cost(&other) > cost(&self) { other } else { self }
+    }
+}
+
 /// What a job reads and writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobOutline {
@@ -123,6 +143,18 @@ pub trait Planner: SqlCheck + Send + Sync + 'static {
         streams: &Manifests,
         savepoint: Option<&str>,
     ) -> Result<StateVerdict, SeamError>;
+
+    /// What would become of the state that a run of `old` gathers until it stops, if `job` went on
+    /// from it: there may be none yet that [`Planner::verdict`] could look at. An engine whose jobs
+    /// have no state need not say.
+    fn compare(
+        &self,
+        _old: &JobSpec,
+        _job: &JobSpec,
+        _streams: &Manifests,
+    ) -> Result<StateVerdict, SeamError> {
+        Ok(StateVerdict::New)
+    }
 
     /// Runs the job over the last `events` records of each stream, to their end, writing nowhere.
     async fn sample(

@@ -77,6 +77,24 @@ impl Admission {
         Ok(RouterWork { documents })
     }
 
+    /// The job as its newest run has it, unless that run is over and its last checkpoint tells all.
+    pub(super) async fn running_version(
+        &self,
+        ns: &str,
+        name: &str,
+    ) -> Result<Option<JobSpec>, StoreError> {
+        let row = self.store.job(ns, name).await?;
+        let Some(run) = row.and_then(|row| row.run).filter(|run| run.end.is_none()) else {
+            return Ok(None);
+        };
+        let version = self.store.version(ns, Kind::Job, name, run.version).await?;
+        let Some(version) = version else { return Ok(None) };
+        let declared = Declared::read(&self.store).await?;
+        // Streams that have changed meanwhile are judged by what is stored.
+        let manifests = self.read_version(ns, name, &version.spec, &declared).ok();
+        Ok(manifests.and_then(|found| qualified_job(ns, found.jobs.first()?)))
+    }
+
     fn read_version(
         &self,
         ns: &str,

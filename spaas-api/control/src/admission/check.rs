@@ -204,7 +204,8 @@ impl Admission {
         let planned = Planned { job, outline };
         if judged(one.before.as_ref(), &one.draft, wish) {
             let savepoint = wish.from_savepoint.as_deref().filter(|_| one.before.is_none());
-            let from = (savepoint, &one.draft);
+            let runs = self.running_version(ns, &one.draft.name).await?;
+            let from = (savepoint, &one.draft, runs.as_ref());
             let (verdict, policy) = judge(&planned, manifests, from, wish, &*self.planner).await?;
             one.verdict = Some(verdict);
             one.policy = Some(policy);

@@ -57,12 +57,16 @@ fn refuse(draft: &Draft, error: SeamError) -> Refusal {
 pub(crate) async fn judge(
     planned: &Planned,
     manifests: &Manifests,
-    (savepoint, draft): (Option<&str>, &Draft),
+    (savepoint, draft, runs): (Option<&str>, &Draft, Option<&JobSpec>),
     wish: &Wish,
     engine: &dyn Planner,
 ) -> Result<(StateVerdict, StatePolicy), Refusal> {
     let verdict = engine.verdict(&planned.job, manifests, savepoint).await;
-    let verdict = verdict.map_err(|error| refuse(draft, error))?;
+    let mut verdict = verdict.map_err(|error| refuse(draft, error))?;
+    if let Some(old) = runs {
+        let stops = engine.compare(old, &planned.job, manifests);
+        verdict = verdict.worse_of(stops.map_err(|error| refuse(draft, error))?);
+    }
     let policy = allowed(&verdict, wish).map_err(|mut conflict| {
         conflict.verdict = Some(Box::new(verdict.clone()));
         conflict.at(draft.document, "/spec/sql")

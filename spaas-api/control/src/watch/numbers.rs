@@ -59,6 +59,7 @@ impl JobNumbers {
         let checkpoint = worker.map(|w| &w.checkpoint).filter(|c| c.number > 0);
         let lags: Option<Vec<u64>> = sources.iter().map(|source| source.lag).collect();
         let watermark = sources.iter().filter_map(|source| source.watermark_ms).min();
+        // Clocks differ, and event times may be ahead of all of them.
         let age = |at_ms: i64| now_ms.saturating_sub(at_ms).max(0);
         Self {
             namespace: namespace.to_owned(),
