@@ -139,6 +139,7 @@ async fn day(site: &Site, process: &mut Millrace) -> Result<()> {
     day.archive_is_exact().await?;
 
     changes(&mut day).await?;
+    what_runs_is_judged_before_its_first_checkpoint(&api).await?;
 
     // The feed adds up over everything that was ever sent.
     day.emit(100, 0).await?;
@@ -183,6 +184,24 @@ async fn changes(day: &mut Day) -> Result<()> {
     api.post(&format!("{JOB}/resume"), &json!({})).await?.is(202)?;
     api.reaches("plays", "running").await?;
     day.archive_is_exact().await
+}
+
+/// There is no state to look at yet, but there will be when the run stops.
+async fn what_runs_is_judged_before_its_first_checkpoint(api: &Api) -> Result<()> {
+    let path = "/namespaces/default/jobs/early";
+    let early = |group: &str| {
+        let sql =
+            format!("INSERT INTO early SELECT {group}, COUNT(*) AS n FROM plays GROUP BY {group}");
+        let spec = json!({ "sql": sql, "checkpoint": { "interval": "1h" } });
+        json!({ "kind": "Job", "metadata": { "name": "early" }, "spec": spec })
+    };
+    api.put(path, &early("title")).await?.is(201)?;
+    api.reaches("early", "running").await?;
+    api.put(path, &early("seconds")).await?.is_problem(409, "state-incompatible")?;
+    api.put(&format!("{path}?fresh_state=true"), &early("seconds")).await?.is(200)?;
+    api.reaches("early", "running").await?;
+    api.delete(path).await?.is(202)?;
+    Ok(())
 }
 
 async fn feed_adds_up(day: &Day, kafka: &str) -> Result<()> {

@@ -136,7 +136,8 @@ pub(crate) fn queries(data: &Path) {
     }
     println!("{}", "-".repeat(78));
     println!(
-        "(`millrace` is `cargo run --release --`; keep the platform running with `millrace up`)"
+        "(`millrace` is `cargo run --release --`; keep it running with `millrace up -f \
+         jobs/open-bandit{place}`)"
     );
 }
 

@@ -66,7 +66,10 @@ async fn metrics_of(
     launcher.metrics(&job, &run).await.map_err(|_| missing())
 }
 
-/// Who may send events and ask questions.
+/// What anybody may ask, wherever from: whether the process lives and works.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Who may send events, ask questions and look at metrics.
 #[derive(Clone)]
 pub(crate) struct Doors {
     pub(crate) access: Access,
@@ -85,6 +88,9 @@ async fn enter(
     request: Request,
     next: Next,
 ) -> Response {
+    if PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
     match may(&doors, role, request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),

@@ -195,16 +195,17 @@ impl Core {
         serving.spawn(ops::upkeep(metrics.clone(), stop.clone()));
         let open = listener.local_addr()?.ip().is_loopback();
         let doors = Doors { access: self.access.clone(), open };
-        let app = self
-            .control(Arc::clone(&numbers.live))
-            .merge(ops::router(ops::OpsSettings {
-                metrics,
-                budgets: vec![budget.clone()],
-                readiness: numbers.clone(),
-                status: numbers.clone(),
-                more: Some(numbers),
-            }))
-            .merge(fronts::metrics_of_workers(Arc::clone(&self.launcher)))
+        let control = self.control(Arc::clone(&numbers.live));
+        let looks = ops::router(ops::OpsSettings {
+            metrics,
+            budgets: vec![budget.clone()],
+            readiness: numbers.clone(),
+            status: numbers.clone(),
+            more: Some(numbers),
+        })
+        .merge(fronts::metrics_of_workers(Arc::clone(&self.launcher)));
+        let app = control
+            .merge(fronts::guarded(doors.clone(), Role::Viewer, looks))
             .merge(data_doors(&self.parts, &self.producer, ingest, streams, &doors));
         serving.spawn(server::serve(listener, app, stop.clone()));
         Ok(serving)
@@ -251,7 +252,13 @@ impl Plane {
         let http = listener.local_addr()?;
         let log = Log::of(settings, &data)?;
         let core = Core::open(settings, &data, &log).await?;
-        let (router, wanted) = watch::channel(None);
+        // Known before anything is reconciled: a router that runs already is not to be stopped.
+        let routes = core.admission.router_work().await?;
+        let (router, wanted) =
+            watch::channel(routes.map(|work| BuiltInWork {
+                work: Work::Router(work),
+                memory_bytes: settings.memory,
+            }));
         let reconciler = core.reconciler(built_ins(log.broker, wanted))?;
         let live = reconciler.live();
         let (mut reconciling, stop_reconciling) = (JoinSet::new(), CancellationToken::new());
