@@ -156,6 +156,11 @@ pub(crate) struct UpArgs {
     /// Allow addresses that other machines can reach. Every request then needs a token.
     #[arg(long)]
     pub(crate) allow_external: bool,
+    /// Give each worker a cgroup with its memory limit in this folder of the cgroup v2 hierarchy,
+    /// which must be delegated to this user and hold no process. Without it, or where it cannot be
+    /// used, workers limit themselves (`RLIMIT_DATA`).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cgroup: Option<PathBuf>,
     /// Leave jobs, router and broker running when the platform ends; the next one takes them over.
     #[arg(long)]
     pub(crate) keep_workers: bool,

@@ -50,6 +50,7 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
         broker_listen: args.broker_listen,
         allow_external: args.allow_external,
         keep_workers: args.keep_workers,
+        cgroup: args.cgroup,
     };
     let plane = tokio::select! {
         started = Plane::start(&settings) => started?,

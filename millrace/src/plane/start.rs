@@ -66,6 +66,8 @@ pub(crate) struct PlaneSettings {
     pub(crate) allow_external: bool,
     /// Workers go on when the platform ends.
     pub(crate) keep_workers: bool,
+    /// Folder for the cgroups of workers.
+    pub(crate) cgroup: Option<PathBuf>,
 }
 
 /// A running control plane.
@@ -347,7 +349,9 @@ fn launcher(
         args.extend(["--kafka-property".to_owned(), property.clone()]);
     }
     let program = std::env::current_exe().context("find this program, which workers run too")?;
-    let settings = ProcessSettings::new(program, args, data.join("run"));
+    let cgroup = settings.cgroup.clone();
+    let settings =
+        ProcessSettings { cgroup, ..ProcessSettings::new(program, args, data.join("run")) };
     let launcher = ProcessLauncher::new(settings, Arc::new(SystemClock::default()))?;
     Ok(Arc::new(launcher))
 }
