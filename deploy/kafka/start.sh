@@ -57,6 +57,8 @@ ssl.key.password=$password
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_millrace="$password";
 log.dirs=$dir/data
+# Tests write records as old as their events; the default of 7 days counts from a record's own time.
+log.retention.ms=-1
 auto.create.topics.enable=false
 num.partitions=1
 default.replication.factor=1

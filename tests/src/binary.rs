@@ -64,7 +64,17 @@ fn build(folder: &Path) {
 /// Whether `binary` is newer than every source it is made of.
 fn is_current(binary: &Path) -> bool {
     let Ok(built) = binary.metadata().and_then(|m| m.modified()) else { return false };
-    let rooms = ["events", "bus", "sinks", "router", "processors", "spaas-api", "millrace"];
+    let rooms = [
+        "events",
+        "bus",
+        "sinks",
+        "router",
+        "processors",
+        "spaas-api",
+        "jobs",
+        "services",
+        "millrace",
+    ];
     rooms.iter().all(|room| newest(&repository().join(room)).is_none_or(|newest| newest <= built))
 }
 

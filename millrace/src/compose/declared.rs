@@ -42,7 +42,7 @@ pub(crate) fn plan_declared(
 }
 
 fn catalog(manifests: &Manifests) -> Catalog {
-    let catalog = Catalog::default().with_open_sinks();
+    let catalog = millrace_functions::register(Catalog::default().with_open_sinks());
     manifests.streams.iter().fold(catalog, |catalog, (name, stream)| {
         let event_time = stream.event_time.as_ref().map(|time| EventTimeDef {
             column: time.column.clone(),

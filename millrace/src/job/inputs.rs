@@ -67,7 +67,7 @@ impl Inputs {
 
     /// The streams, and any sink that the job names.
     pub(super) fn catalog(&self) -> Catalog {
-        let catalog = Catalog::default().with_open_sinks();
+        let catalog = millrace_functions::register(Catalog::default().with_open_sinks());
         let sources = self.0.iter();
         sources.fold(catalog, |catalog, (name, input)| catalog.source(name, input.def.clone()))
     }

@@ -4,7 +4,7 @@ use super::rules::Fault;
 
 /// What each crate may know of ours, as the design draws it. A crate that is not here may not
 /// exist.
-const MAY_KNOW: [(&str, &[&str]); 20] = [
+const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("millrace-events", &[]),
     ("millrace-bus", &["millrace-events"]),
     ("millrace-sinks", &["millrace-events", "millrace-bus"]),
@@ -32,8 +32,16 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("millrace-spaas", &["millrace-events", "millrace-spec", "millrace-http"]),
     ("millrace-control", &["millrace-events", "millrace-spec", "millrace-http"]),
     ("millrace-client", &["millrace-events", "millrace-spec"]),
-    ("millrace-recommendation", &["millrace-events", "millrace-bus", "millrace-http"]),
-    ("millrace-steering", &["millrace-events", "millrace-bus", "millrace-http"]),
+    ("millrace-bandit", &[]),
+    // The engine for its tests.
+    ("millrace-functions", &["millrace-plan", "millrace-processors", "millrace-bandit"]),
+    ("millrace-generate", &["millrace-events"]),
+    ("millrace-feeds", &["millrace-events", "millrace-bus", "millrace-http"]),
+    (
+        "millrace-recommendation",
+        &["millrace-events", "millrace-bus", "millrace-feeds", "millrace-http", "millrace-bandit"],
+    ),
+    ("millrace-steering", &["millrace-events", "millrace-bus", "millrace-feeds", "millrace-http"]),
     ("millrace", ROOMS),
     ("millrace-tests", ROOMS),
     ("millrace-bench", ROOMS),
@@ -56,6 +64,12 @@ const ROOMS: &[&str] = &[
     "millrace-http",
     "millrace-control",
     "millrace-client",
+    "millrace-bandit",
+    "millrace-functions",
+    "millrace-generate",
+    "millrace-feeds",
+    "millrace-recommendation",
+    "millrace-steering",
 ];
 
 /// The crate's name and those of ours that its `Cargo.toml` depends on, tests included.

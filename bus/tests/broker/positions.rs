@@ -1,15 +1,11 @@
 //! A consumer starts exactly where it is told and accounts for every offset from there.
 
-#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{HANGS, LIMITS, Stage, Told, expected, poll_until, read_to, texts};
 use millrace_bus::{Admin, BusError, Consumer};
 use millrace_events::{Offset, TopicPartition};
-use support::{LIMITS, Stage, Told, expected, poll_until, read_to, texts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_starts_in_the_middle_of_a_batch() {
@@ -99,7 +95,7 @@ async fn paused_partitions_deliver_nothing_and_resume_where_they_were() {
         let mut seen = Vec::new();
         let started = std::time::Instant::now();
         while position < Offset(5_000) {
-            assert!(started.elapsed() < support::HANGS, "still waiting at {position}");
+            assert!(started.elapsed() < HANGS, "still waiting at {position}");
             for batch in consumer.poll(Duration::from_millis(50)).unwrap() {
                 assert_eq!(batch.range().from, position);
                 position = batch.range().next;

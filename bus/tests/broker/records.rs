@@ -1,16 +1,12 @@
 //! Records come back as they were sent, whatever the codec.
 
-#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
-
-mod support;
-
+use crate::support::{HANGS, Stage, expected, read_to, texts};
 use bytes::Bytes;
 use millrace_bus::{EnqueueError, Producer, ProducerLimits};
 use millrace_events::{Header, Offset, Outgoing, PartitionId, SendError, Transport};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use std::time::Duration;
-use support::{Stage, expected, read_to, texts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_headers_tombstones_and_timestamps_survive() {
@@ -70,7 +66,7 @@ async fn every_codec_is_read() {
                 let record = BaseRecord::<(), str>::to(&stage.topic).partition(0).payload(&value);
                 producer.send(record).map_err(|(e, _)| e).unwrap();
             }
-            producer.flush(support::HANGS).unwrap();
+            producer.flush(HANGS).unwrap();
         }
         let mut consumer = stage.manual();
         consumer.start_at(&stage.tp(0), None).unwrap();

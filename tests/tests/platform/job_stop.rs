@@ -53,7 +53,7 @@ async fn a_drained_job_leaves_no_window_open_and_late_rows_in_their_table() -> R
         tables.will_hold("raw.kept", &acked).await?;
         job.stop().await?;
         let in_time = number(&tables, "raw.minutes", "SELECT SUM(n) FROM t").await?;
-        ensure!(in_time == EVENTS as i64, "{in_time} rows are in windows");
+        ensure!(usize::try_from(in_time) == Ok(EVENTS), "{in_time} rows are in windows");
         let late = "SELECT COUNT(*) FROM t WHERE row LIKE '%2026-01-01T00:00:00%'";
         let late = number(&tables, "raw.late", late).await?;
         ensure!(late == 1, "{late} rows are in the table of late rows");

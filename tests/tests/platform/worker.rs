@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -173,25 +175,25 @@ async fn a_worker_answers_is_the_only_one_and_goes_on_where_a_killed_one_was() -
 
     // Rows are seen once somebody looks: who is heard first is told by the next ones.
     let mut tail = place.send("GET /tail?sink=kept", "").await?;
+    let seen = AtomicBool::new(false);
     let shown = async {
         let mut line = String::new();
         while !line.starts_with("data: ") {
             line.clear();
             ensure!(tail.read_line(&mut line).await? > 0, "the rows end");
         }
+        seen.store(true, Ordering::Relaxed);
         Ok(serde_json::from_str::<Value>(line.trim_start_matches("data: "))?)
     };
+    // To its end: what a write that is given up half-way has appended, nobody knows.
     let more = async {
-        loop {
+        while !seen.load(Ordering::Relaxed) {
             acked.merge(writer.write(&maker.take(5)).await?);
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        Ok(())
     };
-    let shown: Result<Value> = tokio::select! {
-        shown = shown => shown,
-        failed = more => failed,
-    };
-    let shown = shown?;
+    let (shown, ()) = tokio::try_join!(shown, more)?;
     assert_eq!((&shown["sink"], &shown["kind"]), (&json!("kept"), &json!("+I")));
     assert!(shown["row"]["event_id"].is_string(), "{shown}");
     drop(tail);

@@ -1,17 +1,13 @@
 //! Offsets without a record show up as gaps. The embedded log has none: it refuses what would make
 //! them.
 
-#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
-
-mod support;
-
+use crate::support::{HANGS, Stage, expected, read_to, texts};
 use millrace_events::{Offset, Transport};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
-use support::{HANGS, Stage, expected, read_to, texts};
 
 fn client(stage: &Stage) -> ClientConfig {
     let mut config = ClientConfig::new();

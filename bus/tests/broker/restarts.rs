@@ -1,19 +1,15 @@
 //! The embedded broker keeps what it acknowledged, however it ends.
 
-#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
-
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::support::{LIMITS, expected, read_to, texts};
 use millrace_bus::{Admin, BusError, Consumer, EmbeddedBroker, EnqueueError, KafkaSettings};
 use millrace_bus::{Producer, ProducerLimits, TopicSettings};
 use millrace_events::{Offset, Outgoing, PartitionId, TopicPartition, Transport};
-use support::{LIMITS, expected, read_to, texts};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -96,7 +92,11 @@ struct BrokerProcess {
 impl BrokerProcess {
     fn start(dir: &Path, listen: SocketAddr) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "what_was_acknowledged_survives_sigkill_once", "--nocapture"])
+            .args([
+                "--exact",
+                "restarts::what_was_acknowledged_survives_sigkill_once",
+                "--nocapture",
+            ])
             .env(BROKER, format!("{} {listen}", dir.display()))
             .stdout(Stdio::piped())
             .stdin(Stdio::piped())

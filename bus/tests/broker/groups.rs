@@ -1,19 +1,15 @@
 //! Members of a group share partitions and hand them over.
 
-#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{HANGS, Stage, Told};
 use millrace_bus::Consumer;
 use millrace_events::{Offset, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
-use support::{HANGS, Stage, Told};
 
 struct Member {
     consumer: Consumer,

@@ -1,7 +1,4 @@
 //! What the bus tests share: a topic filled with numbered records, and readers of it.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a test has nothing else to do with an error")]
-
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,19 +7,19 @@ use millrace_bus::{Admin, Consumer, FetchLimits, Producer, ProducerLimits, Rebal
 use millrace_events::{Offset, Outgoing, PartitionId, RawBatch, TopicPartition, Transport};
 
 /// Fails a test that would otherwise hang; nothing is measured against it.
-pub const HANGS: Duration = Duration::from_mins(1);
-pub const LIMITS: FetchLimits = FetchLimits { queue_bytes: 8 << 20, batch_bytes: 1 << 20 };
+pub(crate) const HANGS: Duration = Duration::from_mins(1);
+pub(crate) const LIMITS: FetchLimits = FetchLimits { queue_bytes: 8 << 20, batch_bytes: 1 << 20 };
 
 /// Notes what the listener was told.
 #[derive(Default)]
-pub struct Told(pub Mutex<Vec<(&'static str, Vec<TopicPartition>)>>);
+pub(crate) struct Told(pub Mutex<Vec<(&'static str, Vec<TopicPartition>)>>);
 
 impl Told {
     fn note(&self, what: &'static str, partitions: &[TopicPartition]) {
         self.0.lock().unwrap().push((what, partitions.to_vec()));
     }
 
-    pub fn assigned(&self) -> Vec<TopicPartition> {
+    pub(crate) fn assigned(&self) -> Vec<TopicPartition> {
         let told = self.0.lock().unwrap();
         let mut ours = Vec::new();
         for (what, partitions) in told.iter() {
@@ -47,14 +44,14 @@ impl Rebalance for Told {
 }
 
 /// A broker and a topic.
-pub struct Stage {
-    pub broker: TestBroker,
-    pub topic: String,
-    pub producer: Producer,
+pub(crate) struct Stage {
+    pub(crate) broker: TestBroker,
+    pub(crate) topic: String,
+    pub(crate) producer: Producer,
 }
 
 impl Stage {
-    pub async fn new(partitions: i32) -> Self {
+    pub(crate) async fn new(partitions: i32) -> Self {
         let broker = TestBroker::start().await;
         let topic = broker.topic("bus");
         let admin = Admin::new(&broker.settings()).unwrap();
@@ -64,12 +61,12 @@ impl Stage {
         Self { broker, topic, producer }
     }
 
-    pub fn tp(&self, partition: i32) -> TopicPartition {
+    pub(crate) fn tp(&self, partition: i32) -> TopicPartition {
         TopicPartition::new(self.topic.as_str(), partition)
     }
 
     /// A record whose value is its number.
-    pub fn numbered(&self, partition: i32, number: usize) -> Outgoing {
+    pub(crate) fn numbered(&self, partition: i32, number: usize) -> Outgoing {
         Outgoing {
             topic: self.topic.as_str().into(),
             partition: Some(PartitionId(partition)),
@@ -81,18 +78,18 @@ impl Stage {
     }
 
     /// Appends records with these numbers to a partition.
-    pub async fn fill(&self, partition: i32, numbers: std::ops::Range<usize>) {
+    pub(crate) async fn fill(&self, partition: i32, numbers: std::ops::Range<usize>) {
         let records = numbers.map(|n| self.numbered(partition, n)).collect();
         for outcome in self.producer.send(records).await {
             outcome.unwrap();
         }
     }
 
-    pub fn manual(&self) -> Consumer {
+    pub(crate) fn manual(&self) -> Consumer {
         Consumer::manual(&self.broker.settings(), LIMITS).unwrap()
     }
 
-    pub fn member(&self, group: &str, told: &Arc<Told>) -> Consumer {
+    pub(crate) fn member(&self, group: &str, told: &Arc<Told>) -> Consumer {
         let topics = [self.topic.clone()];
         let session = Duration::from_secs(6);
         Consumer::group(&self.broker.settings(), group, session, LIMITS, &topics, told.clone())
@@ -101,7 +98,7 @@ impl Stage {
 }
 
 /// Polls until `done` says so.
-pub fn poll_until(consumer: &mut Consumer, mut done: impl FnMut(Vec<RawBatch>) -> bool) {
+pub(crate) fn poll_until(consumer: &mut Consumer, mut done: impl FnMut(Vec<RawBatch>) -> bool) {
     let started = Instant::now();
     while !done(consumer.poll(Duration::from_millis(50)).unwrap()) {
         assert!(started.elapsed() < HANGS, "still waiting");
@@ -109,7 +106,7 @@ pub fn poll_until(consumer: &mut Consumer, mut done: impl FnMut(Vec<RawBatch>) -
 }
 
 /// Reads `tp` up to `end`; asserts that the ranges are contiguous from `from`.
-pub fn read_to(
+pub(crate) fn read_to(
     consumer: &mut Consumer,
     tp: &TopicPartition,
     from: Offset,
@@ -130,7 +127,7 @@ pub fn read_to(
 }
 
 /// Offset and value, as text, of every record.
-pub fn texts(batches: &[RawBatch]) -> Vec<(i64, String)> {
+pub(crate) fn texts(batches: &[RawBatch]) -> Vec<(i64, String)> {
     let of = |b: &RawBatch, row: usize| {
         let record = b.record(row);
         (record.offset.0, String::from_utf8_lossy(record.value.unwrap_or(b"-")).into_owned())
@@ -139,6 +136,6 @@ pub fn texts(batches: &[RawBatch]) -> Vec<(i64, String)> {
 }
 
 /// What `texts` gives for records numbered like their offsets.
-pub fn expected(offsets: std::ops::Range<usize>) -> Vec<(i64, String)> {
+pub(crate) fn expected(offsets: std::ops::Range<usize>) -> Vec<(i64, String)> {
     offsets.map(|n| (i64::try_from(n).unwrap(), format!("{n:08}"))).collect()
 }

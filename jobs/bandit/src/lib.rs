@@ -1,0 +1,1 @@
+//! Contextual bandits and off-policy evaluation: arithmetic alone.

@@ -1,0 +1,1 @@
+//! Event sources from a seed: playback, a fleet of appliances, ratings.

@@ -1,0 +1,1 @@
+//! Feeds, materialised: an embedded store that follows compacted topics.

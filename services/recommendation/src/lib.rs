@@ -1,0 +1,1 @@
+//! Rows of titles with artwork, served from feeds, logged as impressions.

@@ -1,0 +1,1 @@
+//! From a client's address to appliances that hold its files.

@@ -1,0 +1,18 @@
+//! The platform as its users meet it: real processes, real brokers, real readers. One binary, because each
+//! test crate compiles and links the engine once more.
+
+mod commands;
+mod crash;
+mod dead_sink;
+mod end_to_end;
+mod engineers_day;
+mod job_crash;
+mod job_local;
+mod job_stop;
+mod memory;
+mod readers;
+mod s3;
+mod secrets;
+mod spaas_crash;
+mod worker;
+mod zombie;
