@@ -33,8 +33,17 @@ const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("millrace-control", &["millrace-events", "millrace-spec", "millrace-http"]),
     ("millrace-client", &["millrace-events", "millrace-spec"]),
     ("millrace-bandit", &[]),
-    // The engine for its tests.
-    ("millrace-functions", &["millrace-plan", "millrace-processors", "millrace-bandit"]),
+    // The engine, and what reads manifests, for its tests: they run the shipped jobs.
+    (
+        "millrace-functions",
+        &[
+            "millrace-events",
+            "millrace-plan",
+            "millrace-processors",
+            "millrace-spec",
+            "millrace-bandit",
+        ],
+    ),
     ("millrace-generate", &["millrace-events"]),
     ("millrace-feeds", &["millrace-events", "millrace-bus", "millrace-http"]),
     (
