@@ -1,1 +1,7 @@
 //! Event sources from a seed: playback, a fleet of appliances, ratings.
+//!
+//! The same seed gives the same events, byte for byte, and in the same order.
+//!
+//! Must not know: who reads them.
+
+pub mod fleet;

@@ -1,0 +1,3 @@
+//! Generators, through what they show of themselves.
+
+mod ranges;
