@@ -5,3 +5,4 @@
 //! Must not know: who reads them.
 
 pub mod fleet;
+pub mod playback;

@@ -1,3 +1,4 @@
 //! Generators, through what they show of themselves.
 
+mod playback;
 mod ranges;
