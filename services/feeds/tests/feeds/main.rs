@@ -1,0 +1,7 @@
+//! Feeds against a real broker: followed, restarted, recreated, damaged, read by others.
+
+mod faults;
+mod follow;
+mod kill;
+mod stand;
+mod store;
