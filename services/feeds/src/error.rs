@@ -60,7 +60,6 @@ impl FeedError {
     /// Whether beginning the store again would help.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
-            Self::Damaged { .. } => true,
             Self::Store { source: fjall::Error::Locked, .. } => false,
             Self::Store { source: fjall::Error::Io(source), .. } => !matches!(
                 source.kind(),
@@ -68,7 +67,7 @@ impl FeedError {
                     | io::ErrorKind::StorageFull
                     | io::ErrorKind::ReadOnlyFilesystem
             ),
-            Self::Store { .. } => true,
+            Self::Damaged { .. } | Self::Store { .. } => true,
             _ => false,
         }
     }

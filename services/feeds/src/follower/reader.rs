@@ -23,9 +23,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// Pause before a reader that failed is replaced.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How often to clean up, and to note that feeds are followed.
-const UPKEEP: Duration = Duration::from_secs(3600);
+const UPKEEP: Duration = Duration::from_hours(1);
 /// The broker answered about a feed that is followed no longer ago than this.
-const HEARD: Duration = Duration::from_secs(60);
+const HEARD: Duration = Duration::from_mins(1);
 /// Longest key the store takes.
 const MAX_KEY: usize = u16::MAX as usize;
 
@@ -84,7 +84,7 @@ impl Reader {
                 self.take(&batch)?;
             }
             self.look(&consumer)?;
-            if self.clock.monotonic() - kept_up > UPKEEP {
+            if self.clock.monotonic() > kept_up + UPKEEP {
                 kept_up = self.clock.monotonic();
                 self.upkeep();
             }
