@@ -3,5 +3,6 @@
 mod harness;
 mod log;
 mod rows;
+mod take_rate;
 
 mod harness_tests;
