@@ -74,12 +74,22 @@ impl Site {
             .envs(&self.environment)
             .env("NO_COLOR", "1")
             .env_remove("MILLRACE_FAULT")
+            .env_remove("MILLRACE_CONTROL_FAULT")
             .current_dir(self.folder.path());
         command
     }
 
     /// `millrace up` on free ports; on `kafka` if given, else on its embedded broker.
     pub fn up(&self, kafka: Option<&KafkaSettings>) -> Result<Millrace> {
+        self.up_with_fault(kafka, None)
+    }
+
+    /// The same with `MILLRACE_CONTROL_FAULT` set: the control plane dies, its workers do not.
+    pub fn up_with_fault(
+        &self,
+        kafka: Option<&KafkaSettings>,
+        fault: Option<&str>,
+    ) -> Result<Millrace> {
         let mut command = self.command(&["up", "--listen", "127.0.0.1:0"], "data");
         if self.path("manifests").exists() {
             command.arg("-f").arg(self.path("manifests"));
@@ -88,6 +98,9 @@ impl Site {
             Some(kafka) => command.args(["--kafka", &kafka.bootstrap]),
             None => command.args(["--broker-listen", "127.0.0.1:0"]),
         };
+        if let Some(fault) = fault {
+            command.env("MILLRACE_CONTROL_FAULT", fault);
+        }
         Millrace::start(command, &self.path("data"), self.path("up.log"))
     }
 
@@ -131,12 +144,22 @@ impl Site {
         Tables::open(&self.store, &self.options).await
     }
 
-    /// The end of every log of the site.
+    /// The end of every log of the site, those of its workers among them.
     pub fn logs(&self) -> String {
-        let Ok(entries) = std::fs::read_dir(self.folder.path()) else { return String::new() };
-        let logs = entries.flatten().map(|entry| entry.path());
-        logs.filter(|path| path.extension().is_some_and(|e| e == "log"))
-            .map(|path| format!("--- {}\n{}", path.display(), crate::process::tail(&path)))
+        let files = |folder: PathBuf| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten();
+            entries.flatten().map(|entry| entry.path())
+        };
+        let own = files(self.folder.path().to_owned());
+        let own = own.filter(|path| path.extension().is_some_and(|e| e == "log"));
+        let workers = files(self.path("data/run")).map(|folder| folder.join("log"));
+        own.chain(workers.filter(|path| path.exists()))
+            .map(|path| {
+                let whose = path.with_file_name("name");
+                let whose = std::fs::read_to_string(whose).unwrap_or_default();
+                let (path, tail) = (path.display(), crate::process::tail(&path));
+                format!("--- {path} {}\n{tail}", whose.trim())
+            })
             .collect::<Vec<_>>()
             .join("\n")
     }

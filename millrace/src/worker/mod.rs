@@ -118,6 +118,7 @@ async fn serve(post: &Arc<Post>, args: &WorkerArgs) -> anyhow::Result<RunEnd> {
         served = socket.join_next() => {
             Err(anyhow::anyhow!("the socket is not served any more: {served:?}"))
         }
+        reason = post.exceeds_memory() => Ok(RunEnd::Failed { reason, retryable: true }),
     };
     until.cancel();
     while socket.join_next().await.is_some() {}

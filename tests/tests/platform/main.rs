@@ -1,5 +1,5 @@
-//! The platform as its users meet it: real processes, real brokers, real readers. One binary, because each
-//! test crate compiles and links the engine once more.
+//! The platform as its users meet it: real processes, real brokers, real readers. One binary,
+//! because each test crate compiles and links the engine once more.
 
 mod commands;
 mod crash;
@@ -8,6 +8,7 @@ mod end_to_end;
 mod engineers_day;
 mod job_crash;
 mod job_local;
+mod job_memory;
 mod job_stop;
 mod memory;
 mod readers;

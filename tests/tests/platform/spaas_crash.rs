@@ -1,7 +1,12 @@
 //! Control plane, worker and router killed at any moment of deploy, upgrade, rescale, stop and
-//! restart: never two runs of one job, nothing lost or doubled, and all converges.
+//! restart, and the control plane after each of its effects: never two runs of one job, nothing
+//! lost or doubled, and all converges.
 
+mod effects;
+
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -17,9 +22,10 @@ use millrace_tests::{
     unique, workers,
 };
 
-const JOB: &str = "/namespaces/default/jobs/kept";
-const TABLE: &str = "raw.kept";
-const ROUTED: &str = "raw.routed";
+/// The job that is there all the time.
+const KEPT: &str = "kept";
+/// Where the route writes.
+const ROUTED: &str = "routed";
 /// Kills of one platform.
 const KILLS_PER_STORY: u64 = 10;
 /// Platforms at the same time.
@@ -36,6 +42,7 @@ enum Victim {
 /// What is asked right before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
+    Deploy,
     Upgrade,
     Rescale,
     Stop,
@@ -44,13 +51,29 @@ enum Verb {
 }
 
 const VICTIMS: [Victim; 3] = [Victim::ControlPlane, Victim::Worker, Victim::Router];
-const VERBS: [Verb; 5] = [Verb::Upgrade, Verb::Rescale, Verb::Stop, Verb::Savepoint, Verb::Restart];
+const VERBS: [Verb; 6] =
+    [Verb::Deploy, Verb::Upgrade, Verb::Rescale, Verb::Stop, Verb::Savepoint, Verb::Restart];
+
+/// What happens in a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plot {
+    /// So many kills, of anybody, at moments and after verbs that the seed chooses.
+    Anybody(u64),
+    /// The control plane dies right after each of its effects.
+    Effects,
+}
 
 struct Story {
     seed: u64,
     name: String,
     site: Site,
     kafka: Option<KafkaSettings>,
+    /// Every job that is to run in the end.
+    jobs: Mutex<BTreeSet<String>>,
+}
+
+fn path(job: &str) -> String {
+    format!("/namespaces/default/jobs/{job}")
 }
 
 /// A control plane and the way to it.
@@ -66,19 +89,25 @@ impl Story {
         let name = unique("plays");
         // The machine may be slow: partitions that wait are not idle.
         let site = Site::new(&manifests(&name, "routed", 3).replace("idle: 30s", "idle: 1h"))?;
-        Ok(Self { seed, name, site, kafka })
+        Ok(Self { seed, name, site, kafka, jobs: Mutex::default() })
     }
 
     async fn start(&self) -> Result<Plane> {
-        let mut process = self.site.up(self.kafka.as_ref())?;
+        self.start_with(None).await
+    }
+
+    /// A control plane that dies at `fault`, if given.
+    async fn start_with(&self, fault: Option<&str>) -> Result<Plane> {
+        let mut process = self.site.up_with_fault(self.kafka.as_ref(), fault)?;
         let run = process.ready().await?;
         let text = |name: &str| run[name].as_str().map(str::to_owned).context("run.json");
         let api = Api::admin(&self.site.path("data"), &text("http")?)?;
         Ok(Plane { process, api, kafka: KafkaSettings::plain(text("kafka")?) })
     }
 
-    /// The job; versions differ in a condition that keeps every event.
-    fn job(&self, version: u64) -> Value {
+    /// A job that writes every event to a table of its own name; versions differ in a condition
+    /// that keeps every event.
+    fn job(&self, job: &str, version: u64) -> Value {
         let sql = format!(
             "INSERT INTO kept SELECT event_id, member_id FROM `{}` \
              WHERE kind <> 'debug' AND member_id > -{version}",
@@ -86,13 +115,24 @@ impl Story {
         );
         json!({
             "kind": "Job",
-            "metadata": { "name": "kept" },
+            "metadata": { "name": job },
             "spec": {
                 "sql": sql,
-                "sinks": { "kept": { "table": TABLE } },
+                "sinks": { "kept": { "table": format!("raw.{job}") } },
                 "checkpoint": { "interval": "100ms" },
             },
         })
+    }
+
+    fn jobs(&self) -> BTreeSet<String> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn deploy(&self, api: &Api, job: &str) -> Result<()> {
+        let answer = api.put(&path(job), &self.job(job, 1)).await?;
+        ensure!(matches!(answer.status, 200 | 201), "{} {:#}", answer.status, answer.json);
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).insert(job.to_owned());
+        Ok(())
     }
 
     /// Sends bursts of events until the killing is over.
@@ -110,14 +150,15 @@ impl Story {
 
     async fn ask(&self, api: &Api, verb: Verb, nth: u64) -> Result<()> {
         let (what, body) = match verb {
-            Verb::Upgrade => ("", self.job(nth + 2)),
+            Verb::Deploy => return self.deploy(api, &new(nth)).await,
+            Verb::Upgrade => ("", self.job(KEPT, nth + 2)),
             Verb::Rescale => ("/rescale", json!({ "parallelism": 1 + nth % 3 })),
             Verb::Stop => ("/stop", json!({ "savepoint": nth.is_multiple_of(2) })),
             Verb::Savepoint => ("/savepoint", json!({})),
             Verb::Restart => ("/restart", json!({})),
         };
         let method = if verb == Verb::Upgrade { Method::PUT } else { Method::POST };
-        let request = api.request(method, &format!("{JOB}{what}")).json(&body);
+        let request = api.request(method, &format!("{}{what}", path(KEPT))).json(&body);
         let answer = api.send(request).await?;
         // A savepoint of a job that is not running is refused; nothing else is.
         let fine = answer.status < 300 || (verb == Verb::Savepoint && answer.status == 409);
@@ -125,15 +166,18 @@ impl Story {
         Ok(())
     }
 
-    /// Kills `victim`, some time after `verb` was asked for; a control plane comes back.
-    async fn kill(&self, plane: Plane, victim: Victim, wait: Duration) -> Result<Plane> {
-        tokio::time::sleep(wait).await;
+    async fn resume(&self, api: &Api) -> Result<()> {
+        api.post(&format!("{}/resume", path(KEPT)), &json!({})).await?.is(202).map(drop)
+    }
+
+    /// Kills the control plane, which comes back, or the worker of a job.
+    async fn kill(&self, plane: Plane, victim: Victim, job: &str) -> Result<Plane> {
         let name = match victim {
             Victim::ControlPlane => {
                 plane.process.kill().await?;
                 return self.start().await;
             }
-            Victim::Worker => "kept",
+            Victim::Worker => job,
             Victim::Router => "system--router",
         };
         if let Some(pid) = workers(&self.site.path("data")).get(name) {
@@ -142,49 +186,55 @@ impl Story {
         Ok(plane)
     }
 
-    async fn die(&self, mut plane: Plane, kills: u64, over: &AtomicBool) -> Result<Plane> {
+    async fn die(&self, mut plane: Plane, kills: u64) -> Result<Plane> {
         let mut rng = StdRng::seed_from_u64(self.seed);
         for nth in 0..kills {
             let verb = VERBS[rng.random_range(0..VERBS.len())];
             // Every victim is met in every story.
             let victim = VICTIMS[usize::try_from((nth + self.seed) % 3)?];
             let wait = Duration::from_millis(rng.random_range(0..500));
+            let job = if verb == Verb::Deploy { new(nth) } else { KEPT.to_owned() };
             self.ask(&plane.api, verb, nth).await?;
+            tokio::time::sleep(wait).await;
             plane = self
-                .kill(plane, victim, wait)
+                .kill(plane, victim, &job)
                 .await
                 .with_context(|| format!("{victim:?} killed {wait:?} after {verb:?}"))?;
             if verb == Verb::Stop {
-                plane.api.post(&format!("{JOB}/resume"), &json!({})).await?.is(202)?;
+                self.resume(&plane.api).await?;
             }
         }
-        over.store(true, Ordering::Release);
         Ok(plane)
     }
 
     async fn check(&self, plane: &Plane, acked: &Acked) -> Result<()> {
-        plane.api.reaches("kept", "running").await?;
         let tables = self.site.tables().await?;
-        for table in [TABLE, ROUTED] {
+        for job in &self.jobs() {
+            plane.api.reaches(job, "running").await?;
+            self.runs_follow_each_other(&plane.api, job).await.with_context(|| job.clone())?;
+        }
+        for table in self.jobs().into_iter().chain([ROUTED.to_owned()]) {
+            let table = format!("raw.{table}");
             let ids = eventually(&format!("the rows of {table}"), async || {
-                let ids = tables.ids(table).await.unwrap_or_default();
+                let ids = tables.ids(&table).await.unwrap_or_default();
                 Ok((ids.len() >= acked.written.len()).then_some(ids))
             })
             .await?;
             acked.must_be(&ids).context(table)?;
         }
-        self.runs_follow_each_other(&plane.api).await
+        Ok(())
     }
 
     /// No run began before the one before it had ended.
-    async fn runs_follow_each_other(&self, api: &Api) -> Result<()> {
+    async fn runs_follow_each_other(&self, api: &Api, job: &str) -> Result<()> {
         let mut runs = Vec::new();
-        let mut path = format!("{JOB}/runs?limit=100");
+        let first = format!("{}/runs?limit=100", path(job));
+        let mut page_path = first.clone();
         loop {
-            let page = api.get(&path).await?.is(200)?.json;
+            let page = api.get(&page_path).await?.is(200)?.json;
             runs.extend(page["items"].as_array().context("a list")?.iter().cloned());
             let Some(next) = page["next"].as_str() else { break };
-            path = format!("{JOB}/runs?limit=100&after={next}");
+            page_path = format!("{first}&after={next}");
         }
         runs.sort_by_key(|run| run["startedMs"].as_i64());
         ensure!(!runs.is_empty(), "there were runs");
@@ -195,12 +245,19 @@ impl Story {
         Ok(())
     }
 
-    async fn tell(&self, kills: u64) -> Result<()> {
+    async fn tell(&self, plot: Plot) -> Result<()> {
         let plane = self.start().await?;
-        plane.api.put(JOB, &self.job(1)).await?.is(201)?;
+        self.deploy(&plane.api, KEPT).await?;
         let (kafka, over) = (plane.kafka.clone(), AtomicBool::new(false));
-        let (acked, plane) =
-            tokio::try_join!(self.produce(&kafka, &over), self.die(plane, kills, &over))?;
+        let killing = async {
+            let plane = match plot {
+                Plot::Anybody(kills) => self.die(plane, kills).await,
+                Plot::Effects => effects::die_after_each(self, plane).await,
+            };
+            over.store(true, Ordering::Release);
+            plane
+        };
+        let (acked, plane) = tokio::try_join!(self.produce(&kafka, &over), killing)?;
         self.check(&plane, &acked).await?;
         plane.process.stop().await?;
         ensure!(workers(&self.site.path("data")).is_empty(), "workers outlive their platform");
@@ -208,27 +265,37 @@ impl Story {
     }
 }
 
-/// How many kills in all: `MILLRACE_SPAAS_KILLS`, else a few.
+/// Name of the job that the `nth` deployment makes.
+fn new(nth: u64) -> String {
+    format!("new{nth}")
+}
+
+/// How many kills in all: `MILLRACE_SPAAS_KILLS`, else a few. Deaths after effects come on top.
 fn kills() -> Result<u64> {
     std::env::var("MILLRACE_SPAAS_KILLS").map_or(Ok(6), |text| Ok(text.parse()?))
 }
 
+/// The stories of so many kills.
+fn plots(kills: u64) -> Vec<Plot> {
+    let stories = kills.div_ceil(KILLS_PER_STORY);
+    let anybody = (0..stories)
+        .map(|story| Plot::Anybody(KILLS_PER_STORY.min(kills - story * KILLS_PER_STORY)));
+    [Plot::Effects].into_iter().chain(anybody).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_killed_each_event_counts_once_and_jobs_run_once() -> Result<()> {
-    let kills = kills()?;
-    let stories = kills.div_ceil(KILLS_PER_STORY);
     let mut told: JoinSet<Result<()>> = JoinSet::new();
-    for seed in 0..stories {
+    for (seed, plot) in (0..).zip(plots(kills()?)) {
         if told.len() == AT_ONCE {
             told.join_next().await.context("one is under way")??.context("a story")?;
         }
-        let kills = KILLS_PER_STORY.min(kills - seed * KILLS_PER_STORY);
         told.spawn_blocking(move || {
             // A thread of its own: what a story waits for need not be sent between threads.
             let story = Story::new(seed)?;
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            let ended = runtime.block_on(story.tell(kills));
-            ended.with_context(|| format!("seed {seed}\n{}", story.site.logs()))
+            let ended = runtime.block_on(story.tell(plot));
+            ended.with_context(|| format!("seed {seed}, {plot:?}\n{}", story.site.logs()))
         });
     }
     while let Some(ended) = told.join_next().await {

@@ -15,6 +15,7 @@
 //! text. A worker is written against [`Post`] and [`WorkerHandler`].
 
 pub(crate) mod lock;
+pub(crate) mod memory;
 mod post;
 mod protocol;
 mod serve;

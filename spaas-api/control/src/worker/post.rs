@@ -5,13 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use super::lock::{self, Holder};
 use super::serve::{WorkerHandler, router};
-use super::{Assignment, Launch, files};
+use super::{Assignment, Launch, files, memory};
 use crate::launch::process::{RotatingLog, create_once, is_plain_name};
 use crate::model::RunEnd;
 
@@ -113,14 +112,23 @@ impl Post {
         RotatingLog::open(self.folder.join(files::LOG), self.launch.log)?.with_standard_streams()
     }
 
-    /// Limits the memory of this process, unless a cgroup does. What counts is what the process has
-    /// mapped for data, the stacks of its threads among it; an allocation beyond it fails.
+    /// Limits what this process may map (`RLIMIT_DATA`), unless a cgroup limits its memory: an
+    /// allocation far beyond the limit fails. [`Post::exceeds_memory`] sees the others.
     pub fn limit_memory(&self) -> io::Result<()> {
         if self.launch.limit_memory {
-            let most = Some(self.launch.assignment.memory_bytes);
-            setrlimit(Resource::Data, Rlimit { current: most, maximum: most })?;
+            memory::limit(self.launch.assignment.memory_bytes)?;
         }
         Ok(())
+    }
+
+    /// Returns, in words, once this process uses more memory than it may, and then has to end;
+    /// never where a cgroup sees to that.
+    pub async fn exceeds_memory(&self) -> String {
+        if self.launch.limit_memory {
+            memory::exceeded(self.launch.assignment.memory_bytes).await
+        } else {
+            std::future::pending().await
+        }
     }
 
     /// Answers the control plane until `until` is cancelled.

@@ -38,6 +38,9 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a_lost_run_is_absent_and_had_begun", |make| {
         Box::pin(a_lost_run_is_absent_and_had_begun(make))
     }),
+    ("a_run_beyond_its_memory_is_lost_and_says_so", |make| {
+        Box::pin(a_run_beyond_its_memory_is_lost_and_says_so(make))
+    }),
     ("a_new_launcher_sees_a_living_run", |make| Box::pin(a_new_launcher_sees_a_living_run(make))),
     ("orders_reach_the_run_that_is_meant", |make| {
         Box::pin(orders_reach_the_run_that_is_meant(make))
@@ -261,6 +264,18 @@ pub async fn a_lost_run_is_absent_and_had_begun(make: Make) {
     assert!(trace.contains(&words), "{trace}");
     bench.start(&run, &Script::Run).await;
     assert!(gone(&bench.look(&run).await), "a run begins once");
+    bench.forget().await;
+}
+
+/// A run that takes more memory than it may have ends, and what is told of it says so.
+pub async fn a_run_beyond_its_memory_is_lost_and_says_so(make: Make) {
+    let bench = Bench::new(make);
+    let run = id();
+    bench.start(&run, &Script::Hoard).await;
+    let gone = |seen: &Observed| matches!(seen, Observed::Absent { begun: true, .. });
+    let seen = bench.until(&run, "absent", gone).await;
+    let Observed::Absent { trace: Some(trace), .. } = seen else { panic!("no trace: {seen:?}") };
+    assert!(trace.starts_with("out of memory"), "{trace}");
     bench.forget().await;
 }
 

@@ -48,7 +48,12 @@ pub enum Script {
     },
     /// Is alive and never answers.
     Mute,
+    /// Takes more memory than it may have.
+    Hoard,
 }
+
+/// Most memory of a scripted worker.
+const MEMORY: usize = 1 << 30;
 
 /// The assignment of a scripted worker.
 pub fn assignment(job: &str, run: &str, script: &Script) -> Assignment {
@@ -57,7 +62,7 @@ pub fn assignment(job: &str, run: &str, script: &Script) -> Assignment {
         run: run.to_owned(),
         job: job.to_owned(),
         attempt: 1,
-        memory_bytes: 1 << 30,
+        memory_bytes: MEMORY as u64,
         work: Work::Router(RouterWork { documents: vec![script] }),
     }
 }
@@ -97,6 +102,12 @@ fn play(post: Post) -> std::io::Result<()> {
         Some(Script::Vanish { words }) => {
             say(&log, &words)?;
             std::process::exit(17);
+        }
+        Some(Script::Hoard) => {
+            post.limit_memory()?;
+            let hoard = std::hint::black_box(vec![1_u8; 4 * MEMORY]);
+            let reason = format!("it has {} bytes", hoard.len());
+            RunEnd::Failed { reason, retryable: false }
         }
         Some(Script::Mute) => loop {
             std::thread::park();

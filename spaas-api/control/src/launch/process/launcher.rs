@@ -28,13 +28,17 @@ use super::place::{Look, Place, check_length};
 use super::read_log::{LogReader, last_lines};
 use crate::launch::{LaunchError, Launcher, Observed};
 use crate::worker::{
-    Assignment, Launch, SavepointMade, SavepointOrder, StopOrder, WorkerStatus, exit, files,
+    Assignment, Launch, SavepointMade, SavepointOrder, StopOrder, WorkerStatus, exit, files, memory,
 };
 
 /// Pause between two looks at a log that is followed.
 const FOLLOW: Duration = Duration::from_millis(200);
 /// Most characters of a log's last line that are told as the reason of an end.
 const TRACE_CHARS: usize = 500;
+/// Lines at the end of a log among which the last word is looked for.
+const LAST_LINES: usize = 4;
+/// Begins lines that Rust adds to the last word of a process.
+const NOTE: &str = "note: ";
 
 /// Starts `program args… --assignment FILE` for each run, in a process group of its own. Whether a
 /// run is alive is known from the lock it holds; workers outlive this launcher, and the next one
@@ -176,22 +180,18 @@ impl ProcessLauncher {
             return None;
         }
         let killed = exit.is_some_and(|exit| exit.signal() == Some(9));
-        let out_of_memory =
-            killed && self.group(place).is_some_and(|group| group.out_of_memory() > 0);
+        let last = last_word(place.file(files::LOG), self.settings.log.files).await;
+        let out_of_memory = last.as_deref().is_some_and(memory::is_last_word)
+            || (killed && self.group(place).is_some_and(|group| group.out_of_memory() > 0));
         let how = match exit {
-            Some(_) if out_of_memory => Some("out of memory: killed at its limit".to_owned()),
+            _ if out_of_memory => Some("out of memory: killed at its limit".to_owned()),
             Some(exit) if exit.code() == Some(exit::HELD.into()) => {
                 Some("another worker of the job was alive".to_owned())
             }
             Some(exit) => Some(exit.to_string()),
             None => None,
         };
-        let (path, files) = (place.file(files::LOG), self.settings.log.files);
-        let last = blocking("read a log", move || {
-            let (mut lines, reader) = last_lines(&path, files, 1)?;
-            Ok(reader.unended().or_else(|| lines.pop_back()))
-        });
-        let last = last.await.ok().flatten().map(|line| {
+        let last = last.map(|line| {
             let line: String = line.chars().take(TRACE_CHARS).collect();
             format!("last line of its log: {line}")
         });
@@ -224,6 +224,16 @@ impl ProcessLauncher {
         let (status, body) = answered(&what, answer)?;
         if status.is_success() { Ok(body) } else { Err(not_done(&what, job, run, status, &body)) }
     }
+}
+
+/// The last line of a log that tells something.
+async fn last_word(path: PathBuf, files: u32) -> Option<String> {
+    let read = blocking("read a log", move || {
+        let (mut lines, reader) = last_lines(&path, files, LAST_LINES)?;
+        lines.extend(reader.unended());
+        Ok(lines)
+    });
+    read.await.ok()?.into_iter().rfind(|line| !line.starts_with(NOTE))
 }
 
 fn gone(job: &str, run: &str) -> LaunchError {
