@@ -1,0 +1,58 @@
+//! The guard gives up a policy that is significantly worse than one image, and only then.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use millrace_bandit::{Guard, GuardStats, Ruling};
+
+/// A log of `rows` impressions: the policy shows image `i` with `policy[i]`, which is played with
+/// `rates[i]`.
+fn log(policy: [f64; 3], rates: [f64; 3], rows: usize, seed: u64) -> GuardStats {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut stats = GuardStats::default();
+    for _ in 0..rows {
+        let drawn: f64 = rng.random();
+        let image = if drawn < policy[0] {
+            0
+        } else if drawn < policy[0] + policy[1] {
+            1
+        } else {
+            2
+        };
+        let reward = f64::from(u8::from(rng.random_bool(rates[image])));
+        let label = i64::try_from(image).expect("0 to 2");
+        stats.add(label, policy[image], policy[image], reward);
+    }
+    stats
+}
+
+#[test]
+fn a_policy_that_prefers_the_worst_image_is_given_up_for_the_best() {
+    let stats = log([0.8, 0.1, 0.1], [0.05, 0.3, 0.1], 5000, 1);
+    assert_eq!(Guard::default().rule(&stats), Ruling::Fixed { image: 1 });
+}
+
+#[test]
+fn a_good_policy_is_followed_in_ninety_nine_of_a_hundred_logs() {
+    let given_up = (0..200)
+        .filter(|seed| {
+            let stats = log([0.1, 0.8, 0.1], [0.1, 0.1, 0.1], 3000, *seed);
+            Guard::default().rule(&stats) != Ruling::Follow
+        })
+        .count();
+    assert!(given_up <= 6, "{given_up} of 200");
+}
+
+#[test]
+fn nothing_is_ruled_from_little_or_nothing() {
+    assert_eq!(Guard::default().rule(&GuardStats::default()), Ruling::Follow);
+    let stats = log([0.8, 0.1, 0.1], [0.0, 1.0, 0.0], 499, 1);
+    assert_eq!(Guard::default().rule(&stats), Ruling::Follow);
+}
+
+#[test]
+fn parts_of_a_log_rule_as_the_whole() {
+    let mut parts = log([0.8, 0.1, 0.1], [0.05, 0.3, 0.1], 300, 1);
+    parts.merge(&log([0.8, 0.1, 0.1], [0.05, 0.3, 0.1], 4000, 2));
+    assert_eq!(Guard::default().rule(&parts), Ruling::Fixed { image: 1 });
+}
