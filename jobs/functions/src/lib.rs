@@ -5,10 +5,17 @@
 //!
 //! Must not know: where a job runs.
 
+mod appliance_health;
+mod arguments;
+mod latest;
+
+use std::sync::Arc;
+
 use millrace_plan::Catalog;
 
 /// Adds all functions to what a job's SQL can name.
 #[must_use]
 pub fn register(catalog: Catalog) -> Catalog {
-    catalog
+    let catalog = catalog.aggregate(Arc::new(appliance_health::ApplianceHealth));
+    latest::Latest::all().into_iter().fold(catalog, |catalog, of| catalog.aggregate(Arc::new(of)))
 }
