@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Ten systems with eight ranges each.
 fn ranges() -> Vec<AsRange> {
     let range = |n: u32| AsRange {
-        first: [10, u8::try_from(n).unwrap(), 0, 0].map(|byte| byte).into(),
+        first: [10, u8::try_from(n).unwrap(), 0, 0].into(),
         last: [10, u8::try_from(n).unwrap(), 2, 255].into(),
         asn: 64_500 + n % 10,
         name: format!("AS of test {}", n % 10).into(),
