@@ -16,6 +16,7 @@ mod logging;
 mod manifests;
 mod plane;
 mod platform;
+mod signals;
 mod sql;
 mod store;
 mod up;

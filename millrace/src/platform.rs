@@ -1,5 +1,4 @@
-//! The platform in one process: broker, router, HTTP API; what starts in which order and how it
-//! stops.
+//! A router alone, beside others of its group: what starts in which order and how it stops.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,11 +11,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use millrace_bus::{Admin, EmbeddedBroker, KafkaSettings, Producer};
-use millrace_events::Transport;
+use millrace_bus::{Admin, KafkaSettings};
 use millrace_http::server;
 use millrace_router::{Membership, Router, RouterStatus};
-use millrace_spaas::{ingest, ops, sql};
+use millrace_spaas::ops;
 use millrace_spec::Manifests;
 
 use crate::cli::{KafkaArgs, SecretArgs, StoreArgs, WorkArgs};
@@ -28,8 +26,6 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// The router reports its lag a few times a second; a quiet shorter than that may have been seen
 /// before the last record came.
 const LEAST_QUIET: Duration = Duration::from_millis(500);
-/// Of the memory, what requests in flight may hold.
-const INGEST_SHARE: usize = 8;
 
 /// What the platform is told.
 #[derive(Debug, Clone)]
@@ -38,13 +34,9 @@ pub(crate) struct Settings {
     pub(crate) kafka: KafkaArgs,
     pub(crate) secrets: SecretArgs,
     pub(crate) work: WorkArgs,
-    /// HTTP API; `None` runs without.
+    /// Metrics and health over HTTP; `None` runs without.
     pub(crate) listen: Option<SocketAddr>,
-    /// Embedded broker; `None` needs a cluster in `kafka`.
-    pub(crate) broker_listen: Option<SocketAddr>,
     pub(crate) allow_external: bool,
-    /// Whether events and SQL are taken over HTTP, beside metrics and health.
-    pub(crate) api: bool,
 }
 
 /// Where a running platform can be reached; kept in `run.json` in the data folder while it runs.
@@ -117,14 +109,12 @@ impl ops::Status for Watch {
     }
 }
 
-/// A running platform. Stops in this order: HTTP (requests in flight are answered), router (every
-/// route commits), broker.
+/// A running router. Stops in this order: HTTP (requests in flight are answered), router (every
+/// route commits).
 pub(crate) struct Platform {
     pub(crate) parts: Parts,
-    pub(crate) producer: Producer,
     pub(crate) http: Option<SocketAddr>,
     data: PathBuf,
-    broker: Option<EmbeddedBroker>,
     router: Arc<Router>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -137,7 +127,7 @@ impl Platform {
         std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
         let listener = bind(settings.listen, settings.allow_external).await?;
         let http = listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let (broker, kafka, membership) = connect(settings, &data).await?;
+        let (kafka, membership) = connect(settings)?;
         let admin = Admin::new(&kafka)?;
         for stream in manifests.streams.values() {
             admin.ensure_topic(&stream.topic, stream.partitions).await?;
@@ -146,7 +136,6 @@ impl Platform {
         let warehouse = store::open(&settings.store, Arc::clone(&probe)).await?;
         let secrets = Secrets::of(&settings.secrets, &settings.store)?;
         let parts = Parts::new(kafka, warehouse, secrets, settings.work.memory, probe);
-        let producer = parts.producer()?;
         let metrics = ops::install_metrics()?;
         let router = Arc::new(parts.router(manifests, &settings.work, membership)?);
         let watch = Watch::default();
@@ -156,16 +145,13 @@ impl Platform {
         let mut tasks = JoinSet::new();
         tasks.spawn(ops::upkeep(metrics.clone(), stop.clone()));
         if let Some(listener) = listener {
-            let mut app = ops::router(ops::OpsSettings {
+            let app = ops::router(ops::OpsSettings {
                 metrics,
                 budgets: vec![parts.budget.clone()],
                 readiness: Arc::new(watch.clone()),
                 status: Arc::new(watch),
                 more: None,
             });
-            if settings.api {
-                app = app.merge(api(&parts, manifests, &producer));
-            }
             tasks.spawn(server::serve(listener, app, stop.clone()));
         }
         let run = RunFile {
@@ -174,7 +160,7 @@ impl Platform {
             kafka: parts.kafka.bootstrap.clone(),
         };
         run.write(&data)?;
-        Ok(Self { parts, producer, http, data, broker, router, tasks, stop })
+        Ok(Self { parts, http, data, router, tasks, stop })
     }
 
     /// What the router knows of itself.
@@ -217,10 +203,6 @@ impl Platform {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.router.stop(STOP_PATIENCE).await;
-        drop(self.producer);
-        if let Some(broker) = self.broker {
-            broker.stop().await;
-        }
         RunFile::remove(&self.data);
     }
 }
@@ -237,35 +219,12 @@ async fn bind(
     Ok(Some(listener))
 }
 
-async fn connect(
-    settings: &Settings,
-    data: &Path,
-) -> anyhow::Result<(Option<EmbeddedBroker>, KafkaSettings, Membership)> {
-    if let Some(kafka) = compose::cluster(&settings.kafka)? {
-        let id = settings.work.group.clone();
-        let session_timeout = settings.work.session_timeout;
-        let shared = Membership::Group { id, session_timeout };
-        let membership = if settings.work.alone { Membership::Alone } else { shared };
-        return Ok((None, kafka, membership));
-    }
-    let listen = settings.broker_listen.context("name a Kafka cluster with --kafka HOST:PORT")?;
-    server::check_listen(listen, settings.allow_external)?;
-    let broker = EmbeddedBroker::start(&data.join("broker"), listen).await.with_context(|| {
-        format!("the embedded broker on {listen} (choose another with --broker-listen)")
-    })?;
-    let kafka = KafkaSettings::plain(broker.address().to_string());
-    // The broker lives in this process, so no other router can share its topics.
-    Ok((Some(broker), kafka, Membership::Alone))
-}
-
-fn api(parts: &Parts, manifests: &Manifests, producer: &Producer) -> axum::Router {
-    let budget = parts.budget.child("http requests", parts.budget.limit() / INGEST_SHARE);
-    let transport: Arc<dyn Transport> = Arc::new(producer.clone());
-    let settings = ingest::IngestSettings::new(budget);
-    let engine = sql::SqlEngine::new(
-        Arc::new(store::Tables(parts.warehouse.clone())),
-        sql::SqlLimits::default(),
-    );
-    let streams = ingest::StreamSet::new(&settings.limits, manifests.streams.clone());
-    ingest::router(settings, transport, streams).merge(sql::router(engine))
+fn connect(settings: &Settings) -> anyhow::Result<(KafkaSettings, Membership)> {
+    let kafka = compose::cluster(&settings.kafka)?;
+    let kafka = kafka.context("name a Kafka cluster with --kafka HOST:PORT")?;
+    let id = settings.work.group.clone();
+    let session_timeout = settings.work.session_timeout;
+    let shared = Membership::Group { id, session_timeout };
+    let membership = if settings.work.alone { Membership::Alone } else { shared };
+    Ok((kafka, membership))
 }

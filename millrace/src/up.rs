@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use clap::{CommandFactory, Parser};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use millrace_client::{ControlCommand, ExitKind};
@@ -13,29 +12,8 @@ use millrace_client::{ControlCommand, ExitKind};
 use crate::cli::{RouterArgs, UpArgs};
 use crate::plane::{Plane, PlaneSettings};
 use crate::platform::{Platform, Settings};
+use crate::signals::Signals;
 use crate::{Verdict, manifests};
-
-/// What ends a server.
-struct Signals {
-    term: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// Listening comes first, so that a signal during the start ends it in order as well.
-    fn listen() -> anyhow::Result<Self> {
-        let (term, interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(Self { term, interrupt })
-    }
-
-    async fn came(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
 
 /// `millrace up`.
 pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
@@ -58,7 +36,10 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
     };
     let declared = async {
         match &args.manifests {
-            Some(manifests) => declare(manifests, &settings.store.data, plane.http).await,
+            Some(manifests) => {
+                let reason = "declared by `millrace up`";
+                declare(manifests, &settings.store.data, plane.http, reason).await
+            }
             None => Ok(Verdict::Good),
         }
     };
@@ -86,7 +67,12 @@ struct Client {
 
 /// Declares the manifests as `millrace apply` does, with the platform that runs on `data` and
 /// listens on `http`.
-async fn declare(manifests: &Path, data: &Path, http: SocketAddr) -> anyhow::Result<Verdict> {
+pub(crate) async fn declare(
+    manifests: &Path,
+    data: &Path,
+    http: SocketAddr,
+    reason: &str,
+) -> anyhow::Result<Verdict> {
     // Of an address that stands for all, the one that is sure to be this machine.
     let host = if http.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { http.ip() };
     let server = format!("http://{}", SocketAddr::new(host, http.port()));
@@ -100,7 +86,7 @@ async fn declare(manifests: &Path, data: &Path, http: SocketAddr) -> anyhow::Res
         "--server".as_ref(),
         server.as_ref(),
         "--reason".as_ref(),
-        "declared by `millrace up`".as_ref(),
+        reason.as_ref(),
     ];
     let client = Client::try_parse_from(words)?;
     let done = millrace_client::run(client.command, Client::command()).await?;
@@ -116,9 +102,7 @@ pub(crate) async fn router(args: RouterArgs) -> anyhow::Result<Verdict> {
         secrets: args.secrets,
         work: args.work,
         listen: args.listen,
-        broker_listen: None,
         allow_external: args.allow_external,
-        api: false,
     };
     // Listening comes first, so that a signal during the start ends it in order as well.
     let mut signals = Signals::listen()?;

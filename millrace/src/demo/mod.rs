@@ -1,96 +1,108 @@
-//! `millrace demo`: real events through both doors, into tables, and a report of what came of them.
+//! `millrace demo`: real events through the whole platform, and a report of what came of them.
+//!
+//! ```text
+//!  plane ─ apply bundle ─► routes, jobs      feed ─ Kafka, HTTP ─► streams
+//!                               settled: everything dealt with ─► report
+//! ```
 
+mod bundle;
 mod feed;
 mod report;
+mod settled;
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
+use anyhow::{Context, ensure};
+
+use millrace_bus::{Admin, KafkaSettings};
+use millrace_events::NoProbe;
+use millrace_sinks::Warehouse;
 use millrace_spaas::sql::{SqlEngine, SqlLimits};
 use millrace_spec::Manifests;
 
-use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, SecretArgs, StoreArgs, WorkArgs};
-use crate::platform::{Platform, Settings};
-use crate::store::Tables;
-use crate::{Verdict, audit, manifests};
-
-/// How often the tables are looked at while the routes catch up.
-const LOOK: Duration = Duration::from_millis(100);
+use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, SecretArgs, StoreArgs};
+use crate::plane::{Plane, PlaneSettings};
+use crate::signals::Signals;
+use crate::store::{self, Tables};
+use crate::{Verdict, audit, manifests, up};
 
 /// Runs the demo.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
     let started = Instant::now();
-    let manifests = manifests::load(&ManifestArgs { manifests: None })?;
+    // Listening comes first: whatever ends the demo, its workers end with it.
+    let mut signals = Signals::listen()?;
     let any = "127.0.0.1:0".parse()?;
-    let settings = Settings {
+    let settings = PlaneSettings {
         store: StoreArgs { data: args.data.clone(), store: None },
         kafka: KafkaArgs { kafka: None, properties: Vec::new() },
         secrets: SecretArgs { secrets: None },
-        work: WorkArgs {
-            memory: args.memory,
-            group: "demo".into(),
-            alone: true,
-            session_timeout: Duration::from_secs(10),
-            until_idle: None,
-        },
-        listen: Some(any),
-        broker_listen: Some(any),
+        goals: None,
+        memory: args.memory,
+        listen: any,
+        broker_listen: any,
         allow_external: false,
-        api: true,
+        keep_workers: false,
+        cgroup: None,
     };
-    let platform = Platform::start(&settings, &manifests).await?;
-    let outcome = show(&platform, &manifests, &args, started).await;
-    platform.stop().await;
+    let plane = tokio::select! {
+        plane = Plane::start(&settings) => plane?,
+        () = signals.came() => return Ok(Verdict::Bad),
+    };
+    let outcome = tokio::select! {
+        outcome = show(&plane, &settings.store, started) => outcome,
+        () = signals.came() => Ok(Verdict::Bad),
+    };
+    plane.stop().await;
     outcome
 }
 
-async fn show(
-    platform: &Platform,
-    manifests: &Manifests,
-    args: &DemoArgs,
-    started: Instant,
-) -> anyhow::Result<Verdict> {
-    let http = platform.http.expect("the demo always listens");
-    report::welcome(&args.data, &platform.parts.kafka.bootstrap, http);
-    let engine = SqlEngine::new(
-        std::sync::Arc::new(Tables(platform.parts.warehouse.clone())),
-        SqlLimits::default(),
-    );
+/// What the demo's parts have in common.
+struct Scene<'a> {
+    plane: &'a Plane,
+    data: &'a Path,
+    kafka: KafkaSettings,
+    admin: Admin,
+    warehouse: Warehouse,
+    engine: SqlEngine,
+    manifests: Manifests,
+}
+
+async fn show(plane: &Plane, store: &StoreArgs, started: Instant) -> anyhow::Result<Verdict> {
+    let data = store.data.as_path();
+    report::welcome(data, &plane.kafka, plane.http);
+    plane.announce()?;
+    let folder = bundle::write(data)?;
+    let declared = up::declare(&folder, data, plane.http, "declared by `millrace demo`").await?;
+    ensure!(declared == Verdict::Good, "what ships with the demo was refused");
+    let kafka = KafkaSettings::plain(plane.kafka.clone());
+    let warehouse = store::open(store, Arc::new(NoProbe)).await?;
+    let tables = Arc::new(Tables(warehouse.clone()));
+    let scene = Scene {
+        plane,
+        data,
+        admin: Admin::new(&kafka).context("the embedded broker")?,
+        kafka,
+        warehouse,
+        engine: SqlEngine::new(tables, SqlLimits::default()),
+        manifests: manifests::load(&ManifestArgs { manifests: Some(folder) })?,
+    };
     // What an earlier run left in the log is routed first, so that only what is missing is sent
     // again.
-    platform.idle(Duration::ZERO).await?;
-    let sent = feed::replay(platform, &engine, http).await?;
+    scene.settle().await?;
+    let sent = feed::replay(&scene).await?;
     report::sent(&sent);
-    settle(platform, manifests, &sent).await?;
-    let (rows, complaints) = audit::settled(&platform.parts.warehouse).await?;
-    let good = report::results(&engine, &rows, &complaints, &sent).await?;
-    report::queries(&args.data);
+    scene.settle().await?;
+    let (rows, complaints) = audit::settled(&scene.warehouse).await?;
+    let good = report::results(&scene.engine, &rows, &complaints, &sent).await?;
+    report::queries(data);
     println!("\nstart to report: {:.1} s", started.elapsed().as_secs_f64());
     Ok(if good { Verdict::Good } else { Verdict::Bad })
 }
 
-/// Waits until every route has accounted for every event of its stream.
-async fn settle(
-    platform: &Platform,
-    manifests: &Manifests,
-    sent: &BTreeMap<String, feed::Sent>,
-) -> anyhow::Result<()> {
-    loop {
-        let status = platform.status();
-        let done = manifests.routes.iter().all(|route| {
-            let expected = sent.get(route.from.as_str()).map_or(0, |s| s.total);
-            let found = status.routes.get(route.name.as_str()).map_or(0, |r| {
-                let ledgers = r.partitions.values().map(|p| p.ledger);
-                ledgers.map(|l| l.written + l.filtered + l.dead).sum()
-            });
-            found >= expected
-        });
-        if done {
-            return Ok(());
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = platform.broken() => anyhow::bail!("a thread of the router died; see the log"),
-        }
+impl Scene<'_> {
+    async fn settle(&self) -> anyhow::Result<()> {
+        settled::routes(&self.admin, &self.warehouse, &self.manifests).await
     }
 }

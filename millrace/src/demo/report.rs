@@ -58,7 +58,7 @@ const QUERIES: [(&str, &str); 5] = [
 ];
 
 pub(crate) fn welcome(data: &Path, kafka: &str, http: SocketAddr) {
-    println!("Millrace, everything in one process, data in {}", data.display());
+    println!("Millrace, a platform of its own, data in {}", data.display());
     println!("  broker    {kafka}  (embedded; any Kafka client can produce and consume)");
     println!("  HTTP API  http://{http}");
     println!();

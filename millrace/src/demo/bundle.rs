@@ -1,0 +1,25 @@
+//! What the demo declares: the shipped streams, routes and jobs, written out as files that a person can
+//! read, change and apply again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// Path within `jobs/`, and text.
+const FILES: [(&str, &str); 2] = [
+    ("open-bandit/manifests.yaml", include_str!("../../../jobs/open-bandit/manifests.yaml")),
+    ("streams/manifests.yaml", include_str!("../../../jobs/streams/manifests.yaml")),
+];
+
+/// Writes the files below `data`; the folder they are in.
+pub(crate) fn write(data: &Path) -> anyhow::Result<PathBuf> {
+    let folder = data.join("demo");
+    for (name, text) in FILES {
+        let path = folder.join(name);
+        let parent = path.parent().expect("each file is in a folder");
+        std::fs::create_dir_all(parent)
+            .and_then(|()| std::fs::write(&path, text))
+            .with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(folder)
+}
