@@ -11,11 +11,13 @@ use millrace_client::ControlCommand;
 use millrace_spec::{parse_duration, parse_size};
 
 mod job;
+mod serve;
 
 pub(crate) use job::{
     CheckOutput, JobArgs, JobCommand, JobExplainArgs, JobRunArgs, JobStreamingArgs, JobTextArgs,
     JobValidateArgs, PlanOutput, RunOutput,
 };
+pub(crate) use serve::{ServeArgs, ServeCommand, ServiceArgs};
 
 /// Event streams into tables, every event exactly once.
 #[derive(Debug, Parser)]
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersArgs),
     /// Check that every event is written, filtered or dead-lettered exactly once.
     Audit(AuditArgs),
+    /// Run a service that answers from feeds: recommendation, steering.
+    Serve(ServeArgs),
     #[command(flatten)]
     Control(ControlCommand),
     /// Do what the control plane assigned to a process of its own.

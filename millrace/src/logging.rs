@@ -16,7 +16,7 @@ fn colours() -> bool {
 /// commands.
 pub(crate) fn start(form: LogForm, command: &Command) {
     let server = match command {
-        Command::Up(_) | Command::Router(_) => true,
+        Command::Up(_) | Command::Router(_) | Command::Serve(_) => true,
         Command::Job(job) => matches!(&job.command, JobCommand::Run(run) if !run.local),
         _ => false,
     };
@@ -44,7 +44,8 @@ fn filter(server: bool) -> EnvFilter {
         "error,millrace={ours},millrace_bus={ours},millrace_events={ours},millrace_router={ours},\
          millrace_sinks={ours},millrace_spaas={ours},millrace_plan={ours},\
          millrace_processors={ours},millrace_state={ours},millrace_control={ours},\
-         millrace_http={ours}"
+         millrace_http={ours},millrace_feeds={ours},millrace_recommendation={ours},\
+         millrace_steering={ours}"
     );
     EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default))
 }

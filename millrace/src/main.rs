@@ -16,6 +16,7 @@ mod logging;
 mod manifests;
 mod plane;
 mod platform;
+mod serve;
 mod signals;
 mod sql;
 mod store;
@@ -90,6 +91,7 @@ async fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Schema => manifests::print_schema(),
         Command::DeadLetters(args) => dead_letters::run(args.command).await,
         Command::Audit(args) => audit::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
         Command::Control(command) => {
             Ok(millrace_client::run(command, Cli::command()).await?.into())
         }

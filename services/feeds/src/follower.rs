@@ -68,6 +68,7 @@ pub struct Follower {
 
 impl Follower {
     /// Fills the views from the store, without Kafka, then starts to follow.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever follows owns a handle of the store")]
     pub fn start(
         settings: FollowerSettings,
         store: FeedStore,
@@ -160,7 +161,9 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 /// Hands every row of the store to the views; how many there are.
 fn fill(store: &FeedStore, feed: &str, views: &mut [Box<dyn View>]) -> Result<u64, FeedError> {
-    views.iter_mut().for_each(|view| view.reset());
+    for view in views.iter_mut() {
+        view.reset();
+    }
     let (mut records, mut chunk) = (0, Vec::with_capacity(CHUNK));
     for found in store.rows(feed) {
         let (key, row, time_ms) = found?;

@@ -240,7 +240,7 @@ impl Reader {
                 caught_up = !status.end.is_empty() && lag == 0;
                 // An empty topic is one that nobody has written to yet.
                 some = status.end.values().any(|end| *end > 0);
-                status.caught_up = caught_up && !(rebuilding && !some);
+                status.caught_up = caught_up && (some || !rebuilding);
                 status.rebuilding = rebuilding;
             });
             if rebuilding && caught_up && some {

@@ -1,0 +1,50 @@
+//! `millrace serve`: the services, each a process of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::KafkaArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(subcommand)]
+    pub(crate) service: ServeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeCommand {
+    /// Rows of titles with artwork for each member, logged as impressions.
+    Recommendation(RecommendationArgs),
+    /// From a client's address to appliances that hold its files.
+    Steering(SteeringArgs),
+}
+
+/// What every service is told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServiceArgs {
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+    /// Folder of what the service keeps: its copy of the feeds, events that wait for Kafka.
+    #[arg(long, default_value = "./millrace-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where HTTP is served; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Allow an address that other machines can reach: nothing asks who is calling.
+    #[arg(long)]
+    pub(crate) allow_external: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecommendationArgs {
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SteeringArgs {
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
+}
