@@ -73,5 +73,28 @@ def take_rate():
     save("final_take_rate", rates(f'title_id, artwork_id, "row", country, campaign, policy, {window}', "windowed"))
 
 
+def popularity():
+    week, day = 7 * 86400, 86400
+    db.execute(f"""
+        CREATE TABLE start AS
+        SELECT unnest([coalesce(country, 'ZZ'), '*']) AS country, title_id, event_time AS started
+        FROM playback WHERE event_type = 'start';
+        CREATE TABLE popular AS
+        SELECT *, (a_day + 1) / (score / 7 + 1) - 1 AS trend, ln(score) + floor(epoch(as_of)) / {week} AS weight
+        FROM (
+            SELECT country, title_id, count(*) AS plays, max(started) AS as_of,
+                   sum(exp((epoch(started) - epoch(last)) / {week})) AS score,
+                   sum(exp((epoch(started) - epoch(last)) / {day})) AS a_day
+            FROM (SELECT *, max(started) OVER (PARTITION BY country, title_id) AS last FROM start)
+            GROUP BY country, title_id)""")
+    as_of = "strftime(as_of, '%Y-%m-%dT%H:%M:%S.%gZ') AS as_of"
+    save("popularity", f"SELECT country, title_id, plays, score, trend, {as_of}, weight FROM popular")
+    save("top_titles", f"""
+        SELECT country, row_number() OVER (PARTITION BY country ORDER BY weight DESC, title_id) AS rank,
+               title_id, score, {as_of}, weight
+        FROM popular QUALIFY rank <= 50""")
+
+
 (HERE / "golden").mkdir(exist_ok=True)
 take_rate()
+popularity()

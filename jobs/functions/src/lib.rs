@@ -7,6 +7,7 @@
 
 mod appliance_health;
 mod arguments;
+mod decay;
 mod latest;
 
 use std::sync::Arc;
@@ -17,5 +18,7 @@ use millrace_plan::Catalog;
 #[must_use]
 pub fn register(catalog: Catalog) -> Catalog {
     let catalog = catalog.aggregate(Arc::new(appliance_health::ApplianceHealth));
+    let catalog = catalog.aggregate(Arc::new(decay::DecayedCount));
+    let catalog = catalog.aggregate(Arc::new(decay::LatestTime));
     latest::Latest::all().into_iter().fold(catalog, |catalog, of| catalog.aggregate(Arc::new(of)))
 }
