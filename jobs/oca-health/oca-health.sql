@@ -18,7 +18,7 @@ CREATE TEMPORARY VIEW judged AS
 SELECT
   *,
   CASE
-    WHEN score < 0.3e0 OR disk_part = 0e0 THEN 'failing'
+    WHEN score < 0.25e0 OR disk_part = 0e0 THEN 'failing'
     WHEN score < 0.6e0 THEN 'bad'
     ELSE 'good'
   END AS verdict

@@ -2,6 +2,7 @@
 
 mod harness;
 mod log;
+mod oca_health;
 mod rows;
 mod take_rate;
 
