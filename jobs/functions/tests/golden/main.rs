@@ -4,6 +4,7 @@ mod harness;
 mod log;
 mod oca_health;
 mod rows;
+mod similar_titles;
 mod take_rate;
 
 mod harness_tests;
