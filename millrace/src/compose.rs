@@ -30,7 +30,8 @@ mod secrets;
 pub(crate) use declared::{Destinations, Unfit, plan_declared};
 pub(crate) use job::StreamingJob;
 pub(crate) use places::{
-    checkpoints, kafka_of, savepoint, savepoint_path, savepoints_folder, state_folder,
+    checkpoints, kafka_of, savepoint, savepoint_folder, savepoint_path, savepoints_folder,
+    state_folder,
 };
 pub(crate) use secrets::Secrets;
 

@@ -42,7 +42,12 @@ pub(crate) fn savepoint(warehouse: &Warehouse, path: &str) -> CheckpointStore {
 
 /// The same as the store and the path in it.
 pub(crate) fn savepoint_path(warehouse: &Warehouse, path: &str) -> (Arc<dyn ObjectStore>, Path) {
-    warehouse.folder(&format!("{BESIDE_TABLES}{path}"))
+    warehouse.folder(&savepoint_folder(path))
+}
+
+/// Folder of the same.
+pub(crate) fn savepoint_folder(path: &str) -> String {
+    format!("{BESIDE_TABLES}{path}")
 }
 
 /// The cluster of `stream`: that of its connection, or `default`. Secrets stay references; a client

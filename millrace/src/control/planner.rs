@@ -146,6 +146,10 @@ impl Planner for Engine {
         sample::run(&plan, sources, rows).await
     }
 
+    async fn forget_savepoint(&self, path: &str) -> Result<(), SeamError> {
+        self.remove(&compose::savepoint_folder(path)).await
+    }
+
     async fn forget(&self, job: &str) -> Result<(), SeamError> {
         self.remove(&compose::state_folder(job)).await?;
         self.remove(&compose::savepoints_folder(job)).await

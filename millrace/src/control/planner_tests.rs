@@ -153,6 +153,11 @@ async fn the_verdict_is_on_what_the_newest_checkpoint_holds() {
 
     let (store, path) = compose::savepoint_path(&desk.engine.warehouse, "savepoints/counting/x/y");
     store.put(&path, PutPayload::from_static(b"state")).await.unwrap();
+    let (_, other) = compose::savepoint_path(&desk.engine.warehouse, "savepoints/counting/x2/y");
+    store.put(&other, PutPayload::from_static(b"state")).await.unwrap();
+    desk.engine.forget_savepoint("savepoints/counting/x2").await.unwrap();
+    assert!(store.get(&other).await.is_err(), "its files go");
+    assert!(store.get(&path).await.is_ok(), "and no other's");
     desk.engine.forget("counting").await.unwrap();
     assert_eq!(verdict(SQL).await, StateVerdict::New);
     assert!(store.get(&path).await.is_err(), "savepoints go too");

@@ -165,6 +165,9 @@ pub trait Planner: SqlCheck + Send + Sync + 'static {
         rows: usize,
     ) -> Result<Vec<SampleRows>, SeamError>;
 
+    /// Removes the files of one savepoint, complete or not.
+    async fn forget_savepoint(&self, path: &str) -> Result<(), SeamError>;
+
     /// Removes checkpoints and savepoints of a job that is deleted.
     async fn forget(&self, job: &str) -> Result<(), SeamError>;
 }

@@ -345,7 +345,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn tell(&self, (ns, job): &Key, told: &Told) -> Result<(), StoreError> {
+    pub(super) async fn tell(&self, (ns, job): &Key, told: &Told) -> Result<(), StoreError> {
         if told.level == EventKind::Warning {
             let (job, what, message) = (qualified(ns, job), told.what, &told.message);
             tracing::warn!(job, what, "{message}");

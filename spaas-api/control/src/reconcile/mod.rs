@@ -15,6 +15,7 @@ mod effect;
 mod fault;
 mod policy;
 mod run;
+mod savepoints;
 mod settings;
 mod source;
 mod status;

@@ -136,6 +136,8 @@ impl Reconciler {
         let woken = Arc::new(woken);
         let mut watchers = self.watch(&woken);
         let mut tasks: JoinSet<(Key, Again)> = JoinSet::new();
+        let (shared, begun_ms) = (Arc::clone(&self.shared), self.shared.parts.clock.now_ms());
+        watchers.spawn(async move { shared.finish_savepoints(begun_ms).await });
         loop {
             if let Err(error) = self.read().await {
                 tracing::warn!(%error, "the store cannot be read; jobs go on as they are");

@@ -83,7 +83,7 @@ fn ended(run: &RunRecord, end: &RunEnd) -> Told {
     }
 }
 
-/// Of a savepoint of a stop.
+/// Of a savepoint that nobody waits for: of a stop, or of a control plane that is gone.
 pub(super) fn savepoint(id: &str, outcome: &Result<u64, String>) -> Told {
     match outcome {
         Ok(checkpoint) => {

@@ -10,6 +10,7 @@ use super::events::{Happening, note};
 use super::put::{Put, because, happening};
 use super::resources::{find, named};
 use super::row::{json, written};
+use super::savepoints::give_up;
 
 /// What changes of a job's goal when a version of it is put.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,11 @@ impl Store {
         }
         new.goal += 1;
         save_goal(&mut write, &resource.metadata.uid, &new).await?;
+        if let Some(id) =
+            old.stop_savepoint.as_ref().filter(|id| new.stop_savepoint.as_ref() != Some(*id))
+        {
+            give_up(&mut write, &resource.metadata.uid, id).await?;
+        }
         let (what, mut message) = in_words(&old, &new);
         because(&mut message, reason);
         note(

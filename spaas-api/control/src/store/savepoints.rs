@@ -1,8 +1,8 @@
 //! Savepoints: what is known of them; the files are in the object store.
 
-use crate::model::Savepoint;
+use crate::model::{RunRecord, Savepoint, SavepointState};
 
-use super::database::Store;
+use super::database::{Store, Write};
 use super::error::{Result, StoreError};
 use super::page::{Page, Paged};
 use super::row::{json, number, written};
@@ -47,6 +47,19 @@ impl Store {
             return Err(StoreError::NotFound(format!("savepoint {}", savepoint.id)));
         }
         write.commit().await
+    }
+
+    /// Savepoints of all jobs that are neither there nor given up.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn requested_savepoints(&self) -> Result<Vec<Savepoint>> {
+        // What else has these words is sorted out below.
+        const LIKELY: &str =
+            "SELECT body FROM savepoints WHERE body LIKE '%\"requested\"%' ORDER BY seq";
+        let rows = sqlx::query(LIKELY).fetch_all(self.pool()).await?;
+        let all = rows.iter().map(|row| json(row, "body")).collect::<Result<Vec<Savepoint>>>()?;
+        Ok(all.into_iter().filter(|s| s.state == SavepointState::Requested).collect())
     }
 
     /// Forgets the savepoint.
@@ -95,4 +108,31 @@ impl Store {
         let found = rows.iter().map(of).collect::<Result<Vec<(i64, Savepoint)>>>()?;
         Ok(page.cut(found, |(seq, _)| seq.to_string()).map(|(_, savepoint)| savepoint))
     }
+}
+
+/// Gives up the savepoint of a stop that is not wanted any more, unless the run was told of it:
+/// then the end of the run decides.
+pub(super) async fn give_up(write: &mut Write<'_>, uid: &str, id: &str) -> Result<()> {
+    const NEWEST: &str = "SELECT body FROM runs WHERE uid = $1 ORDER BY seq DESC LIMIT 1";
+    let run = sqlx::query(NEWEST).bind(uid).fetch_optional(&mut *write.tx).await?;
+    let run: Option<RunRecord> = run.as_ref().map(|row| json(row, "body")).transpose()?;
+    if run.is_some_and(|run| run.savepoint.as_deref() == Some(id)) {
+        return Ok(());
+    }
+    let found = sqlx::query("SELECT body FROM savepoints WHERE id = $1")
+        .bind(id)
+        .fetch_optional(&mut *write.tx)
+        .await?;
+    let found: Option<Savepoint> = found.as_ref().map(|row| json(row, "body")).transpose()?;
+    let Some(savepoint) = found.filter(|s| s.state == SavepointState::Requested) else {
+        return Ok(());
+    };
+    let reason = "the stop that was to make it was taken back".to_owned();
+    let given_up = Savepoint { state: SavepointState::Failed { reason }, ..savepoint };
+    sqlx::query("UPDATE savepoints SET body = $2 WHERE id = $1")
+        .bind(id)
+        .bind(written(&given_up))
+        .execute(&mut *write.tx)
+        .await?;
+    Ok(())
 }

@@ -23,6 +23,8 @@ use millrace_spec::{JobSpec, Manifests, SqlCheck, SqlFault};
 pub(crate) struct Engine {
     /// How often SQL was planned.
     pub(crate) planned: Mutex<usize>,
+    /// Savepoints whose files were removed.
+    pub(crate) forgotten: Mutex<Vec<String>>,
 }
 
 fn mistake(sql: &str, at: usize, message: String) -> SqlMistake {
@@ -134,6 +136,11 @@ impl Planner for Engine {
         } else {
             StateVerdict::Same
         })
+    }
+
+    async fn forget_savepoint(&self, path: &str) -> Result<(), SeamError> {
+        self.forgotten.lock().unwrap().push(path.to_owned());
+        Ok(())
     }
 
     async fn sample(

@@ -171,7 +171,12 @@ async fn savepoints_are_made_of_running_jobs_and_start_new_ones() {
     let asked = stop.json()["goal"]["stopSavepoint"].as_str().unwrap().to_owned();
     let asked = server.get(&format!("{JOB}/savepoints/{asked}")).await.is(200).json();
     assert_eq!(asked["state"]["kind"], "requested");
+    let in_use = server.delete(&format!("{JOB}/savepoints/{id}")).await.problem(409, "in-use");
+    assert!(in_use["detail"].as_str().unwrap().starts_with("job moved begins from it"));
+    assert!(server.engine.forgotten.lock().unwrap().is_empty());
+    server.delete("/v1/namespaces/default/jobs/moved").await.is(202);
     server.delete(&format!("{JOB}/savepoints/{id}")).await.is(204);
+    assert_eq!(*server.engine.forgotten.lock().unwrap(), [made["path"].as_str().unwrap()]);
     server.get(&format!("{JOB}/savepoints/{id}")).await.problem(404, "not-found");
 }
 

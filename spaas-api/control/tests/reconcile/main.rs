@@ -37,6 +37,9 @@ const STORIES: &[(&str, Story)] = &[
     ("a_new_reconciler_takes_over_what_runs", |place| {
         Box::pin(stories::a_new_reconciler_takes_over_what_runs(place))
     }),
+    ("savepoints_of_a_control_plane_that_is_gone_are_made_or_given_up", |place| {
+        Box::pin(stories::savepoints_of_a_control_plane_that_is_gone_are_made_or_given_up(place))
+    }),
     ("what_hinders_a_start_is_shown_until_it_is_gone", |place| {
         Box::pin(stories::what_hinders_a_start_is_shown_until_it_is_gone(place))
     }),

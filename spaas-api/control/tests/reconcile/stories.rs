@@ -53,17 +53,62 @@ pub(crate) async fn a_job_is_run_changed_stopped_resumed_and_removed(place: Plac
     control.stop().await;
 }
 
-async fn stops_with_a_savepoint(control: &Control) {
-    let savepoint = Savepoint {
-        id: "s1".into(),
+fn requested(job: &str, id: &str) -> Savepoint {
+    Savepoint {
+        id: id.to_owned(),
         namespace: "default".into(),
-        job: "j".into(),
-        version: 2,
-        path: "savepoints/j/s1".into(),
+        job: job.to_owned(),
+        version: 1,
+        path: format!("savepoints/{job}/{id}"),
         state: SavepointState::Requested,
         created_ms: now(),
         author: "ann".into(),
+    }
+}
+
+pub(crate) async fn savepoints_of_a_control_plane_that_is_gone_are_made_or_given_up(place: Place) {
+    let first = Control::start(&place, Vec::new()).await;
+    for name in ["runs", "stopped"] {
+        first.store.put(job(name, &Script::Run)).await.expect("declared");
+        first.phase(name, JobPhase::Running).await;
+    }
+    first.set("stopped", |goal| goal.desired = Desired::Stopped).await;
+    first.phase("stopped", JobPhase::Stopped).await;
+    first.stop().await;
+    let store = place.store().await;
+    for (job, id) in [("runs", "s1"), ("stopped", "s2")] {
+        store.add_savepoint(&requested(job, id)).await.expect("asked for");
+    }
+    // Of a worker that refuses, the reason is told.
+    let path = "refused".to_owned();
+    let refused = Savepoint { path, ..requested("runs", "s3") };
+    store.add_savepoint(&refused).await.expect("asked for");
+    std::thread::sleep(std::time::Duration::from_millis(2));
+
+    let second = Control::start(&place, Vec::new()).await;
+    let settled = async |id: &str| loop {
+        let found = second.store.savepoint(id).await.expect("read").expect("it is there");
+        if found.state != SavepointState::Requested {
+            return found.state;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     };
+    assert_eq!(settled("s1").await, SavepointState::Complete { checkpoint: 3 });
+    for (id, why) in [("s2", "no run is there"), ("s3", "not there")] {
+        let SavepointState::Failed { reason } = settled(id).await else { panic!("{id} is made") };
+        assert!(reason.contains(why), "{id}: {reason}");
+    }
+    // What is told follows what is written.
+    for told in ["SavepointComplete", "SavepointFailed"] {
+        while !second.events("runs").await.iter().any(|what| what == told) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+    second.stop_with_workers().await;
+}
+
+async fn stops_with_a_savepoint(control: &Control) {
+    let savepoint = Savepoint { version: 2, ..requested("j", "s1") };
     control.store.add_savepoint(&savepoint).await.expect("asked for");
     let stop = |goal: &mut millrace_control::model::JobGoal| {
         goal.desired = Desired::Stopped;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use millrace_control::model::{
-    Desired, JobPhase, Kind, RunEnd, RunState, Savepoint, SavepointState, StatePolicy,
+    Desired, JobGoal, JobPhase, Kind, RunEnd, RunState, Savepoint, SavepointState, StatePolicy,
 };
 use millrace_control::store::{
     EventFilter, JobGoalChange, Page, Put, PutOutcome, StatusOf, StoreError,
@@ -185,6 +185,21 @@ async fn savepoints_are_kept_until_they_or_the_job_are_removed(database: &Databa
     assert_eq!(first.items, [savepoint("p3"), complete]);
     let second = Page { after: first.next, limit: 2 };
     assert_eq!(store.savepoints("default", "j", &second).await?.items, [savepoint("p1")]);
+    assert_eq!(store.requested_savepoints().await?, [savepoint("p1"), savepoint("p3")]);
+    // A stop that is taken back before its run was told takes its savepoint along.
+    let stop = |goal: &mut JobGoal| {
+        goal.desired = Desired::Stopped;
+        goal.stop_savepoint = Some("p3".into());
+    };
+    store.set_goal("default", "j", None, stop, "ann", None, 6).await?;
+    let resume = |goal: &mut JobGoal| {
+        goal.desired = Desired::Running;
+        goal.stop_savepoint = None;
+    };
+    store.set_goal("default", "j", None, resume, "ann", None, 7).await?;
+    assert_eq!(store.requested_savepoints().await?, [savepoint("p1")]);
+    let given_up = store.savepoint("p3").await?.ok_or("p3")?;
+    assert!(matches!(given_up.state, SavepointState::Failed { .. }), "{given_up:?}");
     store.remove_savepoint("p1").await?;
     assert!(matches!(store.remove_savepoint("p1").await, Err(StoreError::NotFound(_))));
     assert!(matches!(store.update_savepoint(&savepoint("p1")).await, Err(StoreError::NotFound(_))));

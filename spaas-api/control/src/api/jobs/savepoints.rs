@@ -17,9 +17,11 @@ use crate::api::caller::{Editor, Viewer};
 use crate::api::input::{Json, MatchCondition, Query, at_most};
 use crate::api::lists::{Listed, PageQuery, page, page_problem};
 use crate::api::parts::Api;
-use crate::api::problems::{conflict, launch_problem, not_found, not_running, store_problem};
+use crate::api::problems::{
+    conflict, launch_problem, not_found, not_running, seam_problem, store_problem,
+};
 use crate::model::{EventKind, Kind, Savepoint, SavepointState};
-use crate::store::Happening;
+use crate::store::{Happening, JobRow};
 
 /// Nothing more to say.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -49,6 +51,18 @@ pub(super) async fn request(api: &Api, ask: &Ask, before: &JobView) -> Result<Sa
         api.store.add_savepoint(&savepoint).await.map_err(store_problem)?;
     }
     Ok(savepoint)
+}
+
+/// Takes back a savepoint of a stop that did not come about.
+pub(super) async fn take_back(api: &Api, before: &JobView, id: &str) {
+    let goal = api.store.goal(&before.namespace, &before.name).await;
+    // The stop may be written and only its answer lost.
+    let wanted = goal.as_ref().map(|goal| goal.as_ref().and_then(|g| g.stop_savepoint.as_deref()));
+    if wanted.is_ok_and(|wanted| wanted != Some(id))
+        && let Err(error) = api.store.remove_savepoint(id).await
+    {
+        tracing::warn!(%error, id, "a savepoint that nobody will make stays on record");
+    }
 }
 
 /// Makes a savepoint of a running job, which goes on.
@@ -145,17 +159,35 @@ pub(crate) async fn get(
     find(&api, &who.ns, who.path.get("name"), who.path.get("id")).await.map(JsonAnswer)
 }
 
-/// Forgets a savepoint. Its files stay until the job is removed.
+/// Removes a savepoint and its files.
 #[utoipa::path(delete, path = "/v1/namespaces/{ns}/jobs/{name}/savepoints/{id}", tag = "Jobs",
     operation_id = "deleteSavepoint", extensions(("x-role" = json!("editor"))),
-    responses((status = 204, description = "It is forgotten")))]
+    responses((status = 204, description = "It is removed")))]
 pub(crate) async fn delete(State(api): State<Api>, who: Editor) -> Result<StatusCode, Problem> {
     let found = find(&api, &who.ns, who.path.get("name"), who.path.get("id")).await?;
     if found.state == SavepointState::Requested {
         return Err(conflict("in-use", "It is in use").detail("it is still being made"));
     }
+    if let Some(job) = begins_from(&api, &found.path).await? {
+        let detail = format!("job {job} begins from it and has no checkpoint of its own yet");
+        return Err(conflict("in-use", "It is in use").detail(detail));
+    }
+    // The files first: what is still listed can be removed again.
+    api.planner.forget_savepoint(&found.path).await.map_err(seam_problem)?;
     api.store.remove_savepoint(&found.id).await.map_err(store_problem)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The job that is to begin from this savepoint and has not done so.
+async fn begins_from(api: &Api, path: &str) -> Result<Option<String>, Problem> {
+    let jobs = api.store.jobs().await.map_err(store_problem)?;
+    let waits = |row: &JobRow| {
+        row.goal.from_savepoint.as_deref() == Some(path)
+            && row.resource.metadata.deleting_ms.is_none()
+            && row.run.as_ref().is_none_or(|run| !run.checkpointed)
+    };
+    let job = jobs.into_iter().find(waits).map(|row| row.resource.metadata);
+    Ok(job.map(|metadata| qualified(&metadata.namespace, &metadata.name)))
 }
 
 async fn find(api: &Api, ns: &str, job: &str, id: &str) -> Result<Savepoint, Problem> {

@@ -223,15 +223,21 @@ pub(crate) async fn stop(
     } else {
         None
     };
-    ask.set(&api, body.reason, move |goal| {
+    let asked = savepoint.clone().filter(|_| !ask.query.dry_run);
+    let stopped = ask.set(&api, body.reason, move |goal| {
         if already {
             return;
         }
         goal.desired = Desired::Stopped;
         goal.stop_savepoint = savepoint;
         goal.drain = body.drain;
-    })
-    .await
+    });
+    let stopped = stopped.await;
+    let asked = asked.filter(|_| stopped.is_err());
+    if let Some(id) = asked {
+        super::savepoints::take_back(&api, &before, &id).await;
+    }
+    stopped
 }
 
 /// Ends the run after a checkpoint and starts another.
