@@ -12,13 +12,24 @@ mod latest;
 
 use std::sync::Arc;
 
-use millrace_plan::Catalog;
+use millrace_plan::{AggregateFunction, Catalog};
+
+/// The aggregate functions.
+#[must_use]
+pub fn aggregates() -> Vec<Arc<dyn AggregateFunction>> {
+    let mut all: Vec<Arc<dyn AggregateFunction>> = vec![
+        Arc::new(appliance_health::ApplianceHealth),
+        Arc::new(decay::DecayedCount),
+        Arc::new(decay::LatestTime),
+    ];
+    for latest in latest::Latest::all() {
+        all.push(Arc::new(latest));
+    }
+    all
+}
 
 /// Adds all functions to what a job's SQL can name.
 #[must_use]
 pub fn register(catalog: Catalog) -> Catalog {
-    let catalog = catalog.aggregate(Arc::new(appliance_health::ApplianceHealth));
-    let catalog = catalog.aggregate(Arc::new(decay::DecayedCount));
-    let catalog = catalog.aggregate(Arc::new(decay::LatestTime));
-    latest::Latest::all().into_iter().fold(catalog, |catalog, of| catalog.aggregate(Arc::new(of)))
+    aggregates().into_iter().fold(catalog, Catalog::aggregate)
 }

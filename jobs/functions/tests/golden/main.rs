@@ -1,6 +1,9 @@
 //! Every shipped job gives its golden results: out of order, at any parallelism, through crashes.
 
+mod appliance_health;
+mod function_rows;
 mod harness;
+mod latest;
 mod log;
 mod oca_health;
 mod rows;
