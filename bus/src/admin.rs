@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
 };
-use rdkafka::consumer::{BaseConsumer, Consumer as _, DefaultConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use millrace_events::{Offset, TopicPartition};
@@ -32,7 +32,7 @@ pub struct Admin {
     admin: Arc<AdminClient<Talk>>,
     /// Asks for metadata: only a consumer can do so without creating the topic on clusters that
     /// allow it.
-    reader: Arc<BaseConsumer<DefaultConsumerContext>>,
+    reader: Arc<BaseConsumer<Talk>>,
 }
 
 impl Admin {
@@ -44,7 +44,8 @@ impl Admin {
         let mut config = config.clone();
         // Without a group id the library would not let us poll, and its complaints stay unheard.
         config.set("allow.auto.create.topics", "false").set("group.id", "millrace-admin");
-        Ok(Self { admin: Arc::new(admin), reader: Arc::new(config.create().map_err(refused)?) })
+        let reader = config.create_with_context(Talk).map_err(refused)?;
+        Ok(Self { admin: Arc::new(admin), reader: Arc::new(reader) })
     }
 
     /// Whether it was missing.
@@ -185,7 +186,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// What the library complained about beside the call that failed: a wrong password shows up as a
 /// connection that is not there, and only here as what it is.
-fn complaint(reader: &BaseConsumer<DefaultConsumerContext>) -> Option<KafkaError> {
+fn complaint(reader: &BaseConsumer<Talk>) -> Option<KafkaError> {
     (0..MAX_COMPLAINTS)
         // A line of log in between polls as nothing.
         .filter_map(|_| reader.poll(Duration::ZERO)?.err())
