@@ -1,0 +1,150 @@
+//! Which autonomous system an address belongs to: ranges of addresses, searched by halves.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+/// Why a file of ranges cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("ranges of autonomous systems: {path}{}: {what}", line.map(|n| format!(":{n}")).unwrap_or_default())]
+pub struct AsnError {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1, where it is known.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Ranges that do not overlap, sorted: address → AS number.
+#[derive(Debug, Clone, Default)]
+pub struct AsnTable {
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
+}
+
+/// Starts apart from the rest, so that the search touches less memory.
+#[derive(Debug, Clone, Default)]
+struct Ranges<A> {
+    starts: Vec<A>,
+    rest: Vec<(A, u32)>,
+}
+
+impl<A: Ord + Copy> Ranges<A> {
+    fn lookup(&self, address: A) -> Option<u32> {
+        let index = self.starts.partition_point(|start| *start <= address).checked_sub(1)?;
+        let (end, asn) = self.rest[index];
+        (address <= end).then_some(asn)
+    }
+
+    /// Sorts; the end of the first range that overlaps the next.
+    fn of(mut rows: Vec<(A, A, u32)>) -> Result<Self, A> {
+        rows.sort_unstable();
+        if let Some(pair) = rows.windows(2).find(|pair| pair[0].1 >= pair[1].0) {
+            return Err(pair[0].1);
+        }
+        Ok(Self {
+            starts: rows.iter().map(|row| row.0).collect(),
+            rest: rows.iter().map(|row| (row.1, row.2)).collect(),
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.starts[..]) + size_of_val(&self.rest[..])
+    }
+}
+
+impl AsnTable {
+    /// Reads CSV files `start address, end address, AS number, …`, plain or gzip; families may mix.
+    pub fn load(paths: &[PathBuf]) -> Result<Self, AsnError> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for path in paths {
+            read(path, &mut v4, &mut v6)?;
+        }
+        let path = paths.first().cloned().unwrap_or_default();
+        let overlap = |end: IpAddr| AsnError {
+            path: path.clone(),
+            line: None,
+            what: format!("the range that ends at {end} overlaps the next"),
+        };
+        Ok(Self {
+            v4: Ranges::of(v4).map_err(|end| overlap(IpAddr::V4(end.into())))?,
+            v6: Ranges::of(v6).map_err(|end| overlap(IpAddr::V6(end.into())))?,
+        })
+    }
+
+    /// The AS that `address` belongs to. IPv4 inside IPv6 must have been unwrapped.
+    pub fn lookup(&self, address: IpAddr) -> Option<u32> {
+        match address {
+            IpAddr::V4(v4) => self.v4.lookup(v4.into()),
+            IpAddr::V6(v6) => self.v6.lookup(v6.into()),
+        }
+    }
+
+    /// How many ranges.
+    pub fn len(&self) -> usize {
+        self.v4.starts.len() + self.v6.starts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that the ranges take.
+    pub fn bytes(&self) -> usize {
+        self.v4.bytes() + self.v6.bytes()
+    }
+
+    /// Every range: first address, last address, AS number; IPv4 first.
+    pub fn ranges(&self) -> impl Iterator<Item = (IpAddr, IpAddr, u32)> + '_ {
+        let v4 = self.v4.starts.iter().zip(&self.v4.rest);
+        let v6 = self.v6.starts.iter().zip(&self.v6.rest);
+        v4.map(|(start, (end, asn))| (IpAddr::V4((*start).into()), IpAddr::V4((*end).into()), *asn))
+            .chain(v6.map(|(start, (end, asn))| {
+                (IpAddr::V6((*start).into()), IpAddr::V6((*end).into()), *asn)
+            }))
+    }
+}
+
+type Rows<A> = Vec<(A, A, u32)>;
+
+fn read(path: &Path, v4: &mut Rows<u32>, v6: &mut Rows<u128>) -> Result<(), AsnError> {
+    let fail = |line: Option<u64>, what: String| AsnError { path: path.to_owned(), line, what };
+    let open = || File::open(path).map_err(|error| fail(None, error.to_string()));
+    let mut magic = [0; 2];
+    let gzip = open()?.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
+    let file = BufReader::new(open()?);
+    let input: Box<dyn Read> =
+        if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let more = csv.read_record(&mut record);
+        let line = record.position().map(csv::Position::line);
+        match more {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => return Err(fail(line, error.to_string())),
+        }
+        match row(&record) {
+            Some((IpAddr::V4(start), IpAddr::V4(end), asn)) if start <= end => {
+                v4.push((start.into(), end.into(), asn));
+            }
+            Some((IpAddr::V6(start), IpAddr::V6(end), asn)) if start <= end => {
+                v6.push((start.into(), end.into(), asn));
+            }
+            _ => {
+                let what = "wants a first address, a last address of its family, an AS number";
+                return Err(fail(line, what.to_owned()));
+            }
+        }
+    }
+}
+
+fn row(record: &csv::StringRecord) -> Option<(IpAddr, IpAddr, u32)> {
+    Some((record.get(0)?.parse().ok()?, record.get(1)?.parse().ok()?, record.get(2)?.parse().ok()?))
+}
