@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::net::IpAddr;
+use std::ops::Sub;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -33,18 +34,26 @@ struct Ranges<A> {
     rest: Vec<(A, u32)>,
 }
 
-impl<A: Ord + Copy> Ranges<A> {
+impl<A: Ord + Copy + Sub<Output = A> + From<u8>> Ranges<A> {
     fn lookup(&self, address: A) -> Option<u32> {
         let index = self.starts.partition_point(|start| *start <= address).checked_sub(1)?;
         let (end, asn) = self.rest[index];
         (address <= end).then_some(asn)
     }
 
-    /// Sorts; the end of the first range that overlaps the next.
+    /// Sorts, and ends a range where the next begins. The error is the start of a range that is
+    /// inside another.
     fn of(mut rows: Vec<(A, A, u32)>) -> Result<Self, A> {
         rows.sort_unstable();
-        if let Some(pair) = rows.windows(2).find(|pair| pair[0].1 >= pair[1].0) {
-            return Err(pair[0].1);
+        for next in 1..rows.len() {
+            let (start, end, _) = rows[next];
+            let before = &mut rows[next - 1];
+            if before.1 >= start {
+                if before.1 >= end || before.0 == start {
+                    return Err(start);
+                }
+                before.1 = start - A::from(1);
+            }
         }
         Ok(Self {
             starts: rows.iter().map(|row| row.0).collect(),
@@ -59,20 +68,21 @@ impl<A: Ord + Copy> Ranges<A> {
 
 impl AsnTable {
     /// Reads CSV files `start address, end address, AS number, …`, plain or gzip; families may mix.
+    /// Where two ranges overlap, the one that begins later counts; one inside another is refused.
     pub fn load(paths: &[PathBuf]) -> Result<Self, AsnError> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for path in paths {
             read(path, &mut v4, &mut v6)?;
         }
         let path = paths.first().cloned().unwrap_or_default();
-        let overlap = |end: IpAddr| AsnError {
+        let inside = |start: IpAddr| AsnError {
             path: path.clone(),
             line: None,
-            what: format!("the range that ends at {end} overlaps the next"),
+            what: format!("the range that begins at {start} is inside another"),
         };
         Ok(Self {
-            v4: Ranges::of(v4).map_err(|end| overlap(IpAddr::V4(end.into())))?,
-            v6: Ranges::of(v6).map_err(|end| overlap(IpAddr::V6(end.into())))?,
+            v4: Ranges::of(v4).map_err(|start| inside(IpAddr::V4(start.into())))?,
+            v6: Ranges::of(v6).map_err(|start| inside(IpAddr::V6(start.into())))?,
         })
     }
 

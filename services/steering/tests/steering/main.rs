@@ -1,5 +1,6 @@
 //! Steering, through its public interface.
 
+mod asn;
 mod hashing;
 mod oracle;
 mod routes;
