@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::fleet::{Appliance, ApplianceNo, Fault, file_hash};
+use crate::fleet::{Appliance, ApplianceNo, ApplianceSet, BANDS_KM, Fault, file_hash};
 
 use super::client::{Client, Origin};
 use super::hash::score;
@@ -93,7 +93,7 @@ impl Client<'_> {
         let holders = self.fleet.files.holders(file);
         let announcers = self.covering.iter().flat_map(|announced| announced.by.iter());
         let mut others: Vec<ApplianceNo> =
-            holders.into_iter().flat_map(|holders| holders.iter()).chain(announcers).collect();
+            holders.into_iter().flat_map(ApplianceSet::iter).chain(announcers).collect();
         others.sort_unstable();
         others.dedup();
         others.retain(|no| !ranked.contains(no));
@@ -111,7 +111,7 @@ impl Client<'_> {
             position_from: self.origin,
             positions: self.at.iter().map(place).collect(),
             nobody,
-            holders: holders.map_or(0, crate::fleet::ApplianceSet::len),
+            holders: holders.map_or(0, ApplianceSet::len),
             chosen: chosen.collect(),
             others: others.into_iter().map(|no| self.verdict(no, file, None)).collect(),
         }
@@ -122,7 +122,6 @@ impl Client<'_> {
         let appliance: &Appliance = roster.appliance(no);
         let report = appliance.report.as_ref();
         let tier = self.tier(no);
-        let bands = &crate::fleet::BANDS_KM;
         Verdict {
             appliance: appliance.id.to_string(),
             rank,
@@ -133,7 +132,7 @@ impl Client<'_> {
                 None
             },
             within_km: match tier {
-                Tier::Near(band) => bands.get(usize::from(band)).copied(),
+                Tier::Near(band) => BANDS_KM.get(usize::from(band)).copied(),
                 _ => None,
             },
             weight: appliance.weight.factor(),

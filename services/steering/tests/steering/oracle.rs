@@ -185,8 +185,9 @@ impl Oracle {
                     |to: (f64, f64)| at.iter().map(|from| chord_km(*from, to)).reduce(f64::min);
                 self.position(no).and_then(km).map_or(Tier::Anywhere, |km| Tier::Near(nth_band(km)))
             };
-            let mbps = report.capacity_mbps.unwrap() as u32;
-            let weight = f64::from(1_u32 << mbps.ilog2());
+            let capacity = report.capacity_mbps.unwrap();
+            let doubled = std::iter::successors(Some(1.0), |weight| Some(weight * 2.0));
+            let weight: f64 = doubled.take_while(|weight| *weight <= capacity).last().unwrap();
             all.push((
                 tier,
                 score(file_hash(&name), Appliance::new(&self.ids[no]).hash, 1.0 / weight),

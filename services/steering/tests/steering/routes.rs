@@ -11,7 +11,7 @@ use proptest::prelude::*;
 fn prefix() -> impl Strategy<Value = IpNet> {
     let bits = || prop_oneof![Just(0_u128), Just(u128::MAX), 0_u128..4, any::<u128>()];
     let v4 = (bits(), 0_u8..=32).prop_map(|(bits, length)| {
-        let ip = Ipv4Addr::from((bits >> 96) as u32 ^ bits as u32 & 0xff);
+        let ip = Ipv4Addr::from((bits >> 96) as u32 ^ (bits & 0xff) as u32);
         IpNet::V4(Ipv4Net::new(ip, length).unwrap())
     });
     let v6 = (bits(), 0_u8..=128)
