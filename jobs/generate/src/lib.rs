@@ -5,4 +5,5 @@
 //! Must not know: who reads them.
 
 pub mod fleet;
+pub mod movielens;
 pub mod playback;
