@@ -20,10 +20,12 @@ use millrace_sinks::{
 };
 use millrace_spec::{Manifests, RouteSpec, Target};
 
+use self::late::LateSink;
 use crate::cli::{KafkaArgs, WorkArgs};
 
 mod declared;
 mod job;
+mod late;
 mod places;
 mod secrets;
 
@@ -162,16 +164,23 @@ impl Parts {
                 Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
             }
             Target::Http { url, allow_private, connection } => {
-                let headers = connection.as_ref().map(RouteName::as_str);
-                let headers = headers.map(|name| self.secrets.headers(manifests, name));
-                let settings = HttpSettings {
-                    allow_private: *allow_private,
-                    headers: headers.transpose()?.unwrap_or_default(),
-                    buffer_bytes: budget.limit() / 2,
-                    ..HttpSettings::new(route.clone(), url.clone())
-                };
-                let delivery = HttpDelivery::new(settings)?;
-                Box::new(AtLeastOnce::new(route, delivery, ledgers, letters))
+                let (secrets, connection) = (self.secrets.clone(), connection.clone());
+                let (manifests, url) = (manifests.clone(), url.clone());
+                let (allow_private, buffer_bytes) = (*allow_private, budget.limit() / 2);
+                // A secret that is missing is missed by this route alone, and looked for again.
+                Box::new(LateSink::new(move || {
+                    let name = connection.as_ref().map(RouteName::as_str);
+                    let headers = name.map(|name| secrets.headers(&manifests, name)).transpose()?;
+                    let settings = HttpSettings {
+                        allow_private,
+                        headers: headers.unwrap_or_default(),
+                        buffer_bytes,
+                        ..HttpSettings::new(route.clone(), url.clone())
+                    };
+                    let delivery = HttpDelivery::new(settings)?;
+                    let (ledgers, letters) = (Arc::clone(&ledgers), Arc::clone(&letters));
+                    Ok(Box::new(AtLeastOnce::new(route.clone(), delivery, ledgers, letters)) as _)
+                }))
             }
         })
     }

@@ -20,7 +20,8 @@ use millrace_control::api::{self, ControlParts};
 use millrace_control::launch::process::{ProcessLauncher, ProcessSettings};
 use millrace_control::model::Role;
 use millrace_control::reconcile::{
-    BuiltIn, BuiltInWork, LiveBoard, Reconciler, ReconcilerParts, ReconcilerSettings,
+    BROKER, BuiltIn, BuiltInWork, LiveBoard, ROUTER, Reconciler, ReconcilerParts,
+    ReconcilerSettings, SYSTEM,
 };
 use millrace_control::store::Store;
 use millrace_control::worker::{BrokerWork, Work};
@@ -42,8 +43,6 @@ use crate::control::topics::TopicsOf;
 use crate::platform::RunFile;
 use crate::{fault, store};
 
-/// Namespace of the router and the broker.
-const SYSTEM: &str = "system";
 /// Memory of the broker's process.
 const BROKER_MEMORY: u64 = 1 << 30;
 /// How long the broker may take to listen.
@@ -312,7 +311,7 @@ impl Plane {
         self.stop_reconciling.cancel();
         while self.reconciling.join_next().await.is_some() {}
         if !self.keep_workers {
-            let broker = millrace_spec::qualified(SYSTEM, "broker");
+            let broker = millrace_spec::qualified(SYSTEM, BROKER);
             let all = self.live.all().into_iter();
             let jobs: Vec<String> = all
                 .map(|(ns, job, _)| millrace_spec::qualified(&ns, &job))
@@ -365,11 +364,11 @@ fn built_ins(
         name: name.to_owned(),
         wanted,
     };
-    let mut all = vec![built_in("router", router)];
+    let mut all = vec![built_in(ROUTER, router)];
     if let Some(listen) = broker {
         let work = Work::Broker(BrokerWork { listen });
         let wanted = BuiltInWork { work, memory_bytes: BROKER_MEMORY };
-        all.push(built_in("broker", watch::channel(Some(wanted)).1));
+        all.push(built_in(BROKER, watch::channel(Some(wanted)).1));
     }
     all
 }

@@ -1,5 +1,6 @@
 //! Where the work says how it is doing, and hears what it is told: what the socket answers from.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use millrace_control::worker::{
 };
 use millrace_events::Clock;
 use millrace_processors::JobControl;
-use millrace_router::Router;
+use millrace_router::{Router, RouterStatus};
 use millrace_sinks::Warehouse;
 use millrace_spaas::ops;
 
@@ -31,10 +32,24 @@ pub(super) enum Subject {
     Nothing,
     /// A run of a job, and where its savepoints go.
     Job(JobControl, Warehouse),
-    /// The router.
-    Router(Arc<Router>),
+    /// The routes.
+    Router(Arc<Routes>),
     /// The broker.
     Broker,
+}
+
+/// All routes: those that the router carries, and those that it cannot.
+pub(super) struct Routes {
+    /// There is none without a route for it.
+    pub(super) router: Option<Router>,
+    /// Why a route cannot be carried, by its name.
+    pub(super) refused: BTreeMap<String, String>,
+}
+
+impl Routes {
+    pub(super) fn status(&self) -> RouterStatus {
+        self.router.as_ref().map(Router::status).unwrap_or_default()
+    }
 }
 
 /// Between the work and the control plane.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use millrace_control::worker::{CheckpointNumbers, SinkNumbers, SourceNumbers};
 use millrace_processors::JobStatus;
-use millrace_router::RouterStatus;
+use millrace_router::{RouteState, RouterStatus};
 
 use super::desk::Subject;
 
@@ -23,7 +23,7 @@ impl Numbers {
         match subject {
             Subject::Nothing | Subject::Broker => Self::default(),
             Subject::Job(control, _) => Self::of_job(&control.status()),
-            Subject::Router(router) => Self::of_router(&router.status()),
+            Subject::Router(routes) => Self::of_router(&routes.status(), &routes.refused),
         }
     }
 
@@ -47,8 +47,8 @@ impl Numbers {
             add_source(&mut numbers.sources, source);
         }
         for (name, seen) in &status.sinks {
-            let sink =
-                SinkNumbers { name: name.clone(), rows: seen.rows_out, bytes: seen.bytes_out };
+            let (rows, bytes) = (seen.rows_out, seen.bytes_out);
+            let sink = SinkNumbers { name: name.clone(), rows, bytes, failing: None };
             numbers.sinks.insert(name.clone(), sink);
         }
         let checkpoint = &status.checkpoint;
@@ -62,14 +62,21 @@ impl Numbers {
         numbers
     }
 
-    /// The router's counts are in its metrics; here is how far behind it is, by topic.
-    fn of_router(status: &RouterStatus) -> Self {
+    /// The router's counts are in its metrics; here is how far behind it is, by topic, and which
+    /// routes fail and why.
+    fn of_router(status: &RouterStatus, refused: &BTreeMap<String, String>) -> Self {
         let mut numbers = Self::default();
         for (partition, lag) in &status.lag {
             let topic = partition.rsplit_once('/').map_or(partition.as_str(), |(topic, _)| topic);
             let (name, lag) = (topic.to_owned(), Some(*lag));
             let source = SourceNumbers { name, lag, ..SourceNumbers::default() };
             add_source(&mut numbers.sources, source);
+        }
+        let working = status.routes.iter().map(|(name, route)| (name, failure(&route.state)));
+        let refused = refused.iter().map(|(name, why)| (name, Some(why.clone())));
+        for (name, failing) in working.chain(refused) {
+            let sink = SinkNumbers { name: name.clone(), failing, ..SinkNumbers::default() };
+            numbers.sinks.insert(name.clone(), sink);
         }
         numbers
     }
@@ -87,11 +94,19 @@ impl Numbers {
             sink.name.clone_from(name);
             sink.rows += more.rows;
             sink.bytes += more.bytes;
+            sink.failing.clone_from(&more.failing);
         }
         if later.checkpoint.number > self.checkpoint.number {
             self.checkpoint = later.checkpoint.clone();
         }
         self.state_bytes = later.state_bytes;
+    }
+}
+
+fn failure(state: &RouteState) -> Option<String> {
+    match state {
+        RouteState::Starting | RouteState::Running => None,
+        RouteState::Failing { error, .. } => Some(error.clone()),
     }
 }
 
@@ -123,7 +138,8 @@ mod tests {
         let source = SourceNumbers { name: name(), rows, lag, ..SourceNumbers::default() };
         Numbers {
             sources: [(name(), source)].into(),
-            sinks: [(name(), SinkNumbers { name: name(), rows, bytes: rows })].into(),
+            sinks: [(name(), SinkNumbers { name: name(), rows, bytes: rows, failing: None })]
+                .into(),
             checkpoint: CheckpointNumbers { number: checkpoint, ..CheckpointNumbers::default() },
             state_bytes: 11,
         }

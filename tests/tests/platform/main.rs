@@ -12,6 +12,7 @@ mod job_memory;
 mod job_stop;
 mod memory;
 mod readers;
+mod route_secret;
 mod s3;
 mod secrets;
 mod spaas_crash;

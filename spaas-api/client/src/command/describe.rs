@@ -48,6 +48,9 @@ pub(super) async fn run(args: DescribeArgs, ctx: &mut Context) -> Result<ExitKin
         whole["runs"] = part(ctx, &api, &path, "runs").await?;
         whole["savepoints"] = part(ctx, &api, &path, "savepoints").await?;
     }
+    if args.kind == Kind::Route {
+        whole["status"] = part(ctx, &api, &path, "status").await?;
+    }
     if args.kind != Kind::Table {
         whole["versions"] = part(ctx, &api, &path, "versions").await?;
         let of = (args.kind != Kind::Namespace).then_some((args.kind, args.name.as_str()));
@@ -97,6 +100,10 @@ fn describe(args: &DescribeArgs, whole: &Value) -> Result<String, ClientError> {
     fact("declared", moment(&metadata["createdMs"]));
     fact("changed", moment(&metadata["updatedMs"]));
     fact("deleting", moment(&metadata["deletingMs"]));
+    if args.kind == Kind::Route {
+        fact("phase", plain(&whole["status"]["phase"]));
+        fact("reason", plain(&whole["status"]["reason"]));
+    }
     for (label, value) in metadata["labels"].as_object().into_iter().flatten() {
         fact("label", format!("{label}={}", plain(value)));
     }

@@ -29,6 +29,7 @@ mod parts;
 mod problems;
 mod resources;
 mod router;
+mod routes;
 mod tables;
 mod tokens;
 

@@ -56,6 +56,7 @@ fn operations() -> OpenApiRouter<Api> {
         .routes(routes!(namespaces::get, namespaces::put, namespaces::delete))
         .routes(routes!(resources::list))
         .routes(routes!(resources::get, resources::put, resources::delete))
+        .routes(routes!(super::routes::status))
         .routes(routes!(history::versions))
         .routes(routes!(history::version))
         .routes(routes!(history::resource_events))

@@ -31,5 +31,5 @@ pub use fault::{FAULT_POINTS, FaultPoint, NoFault};
 pub use policy::Policy;
 pub use run::{Reconciler, ReconcilerParts};
 pub use settings::ReconcilerSettings;
-pub use source::{AssignmentSource, BuiltIn, BuiltInWork, Prepared};
+pub use source::{AssignmentSource, BROKER, BuiltIn, BuiltInWork, Prepared, ROUTER, SYSTEM};
 pub use status::status;

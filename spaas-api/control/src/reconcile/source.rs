@@ -34,11 +34,18 @@ pub trait AssignmentSource: Send + Sync + 'static {
     async fn forget(&self, job: &str) -> Result<(), SeamError>;
 }
 
+/// Namespace of what settings declare.
+pub const SYSTEM: &str = "system";
+/// Name of the router in it.
+pub const ROUTER: &str = "router";
+/// Name of the broker in it.
+pub const BROKER: &str = "broker";
+
 /// A job that settings declare instead of a person: the router, the broker. It has no end of its
 /// own.
 #[derive(Debug, Clone)]
 pub struct BuiltIn {
-    /// Namespace: `system`.
+    /// Namespace: [`SYSTEM`].
     pub namespace: String,
     /// Name.
     pub name: String,

@@ -140,7 +140,12 @@ mod tests {
                 phase: WorkerPhase::Running,
                 at_ms: 9_000,
                 sources: vec![source("a", Some(5), Some(7_000)), source("b", Some(6), Some(8_000))],
-                sinks: vec![SinkNumbers { name: "s".to_owned(), rows: 7, bytes: 70 }],
+                sinks: vec![SinkNumbers {
+                    name: "s".to_owned(),
+                    rows: 7,
+                    bytes: 70,
+                    failing: None,
+                }],
                 checkpoint: CheckpointNumbers {
                     number: 2,
                     completed_ms: 8_500,

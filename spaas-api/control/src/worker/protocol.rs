@@ -197,6 +197,9 @@ pub struct SinkNumbers {
     pub rows: u64,
     /// Bytes written.
     pub bytes: u64,
+    /// Why it takes nothing, while it does not: of a route, whose others go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
 }
 
 /// The newest checkpoint in numbers.
