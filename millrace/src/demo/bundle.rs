@@ -6,9 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// Path within `jobs/`, and text.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 7] = [
     ("open-bandit/manifests.yaml", include_str!("../../../jobs/open-bandit/manifests.yaml")),
     ("streams/manifests.yaml", include_str!("../../../jobs/streams/manifests.yaml")),
+    ("take-rate/manifest.yaml", include_str!("../../../jobs/take-rate/manifest.yaml")),
+    ("take-rate/take-rate.sql", include_str!("../../../jobs/take-rate/take-rate.sql")),
+    ("take-rate/popularity.sql", include_str!("../../../jobs/take-rate/popularity.sql")),
+    ("similar-titles/manifest.yaml", include_str!("../../../jobs/similar-titles/manifest.yaml")),
+    (
+        "similar-titles/similar-titles.sql",
+        include_str!("../../../jobs/similar-titles/similar-titles.sql"),
+    ),
 ];
 
 /// Writes the files below `data`; the folder they are in.

@@ -1,27 +1,26 @@
-//! The replay: impressions by Kafka, clicks by HTTP, and only what an earlier run did not send.
+//! What is sent, and only what an earlier run did not send: the recorded impressions by Kafka and clicks
+//! by HTTP, and generated playback of what was clicked.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
 use bytes::Bytes;
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use millrace_bus::{Producer, ProducerLimits};
 use millrace_events::{Header, ID_HEADER, OpenBandit, Outgoing, ReplayEvent, Transport};
+use millrace_generate::playback::{Playback, PlaybackSettings, clicked};
 use millrace_spaas::sql::SqlEngine;
 
 use super::Scene;
+use super::api::Api;
 
 /// Events sent at once, by either way.
 const CHUNK: usize = 5_000;
-/// How often a request that was told to come back does so.
-const ATTEMPTS: u32 = 20;
-/// Until a stream that was declared takes events.
-const SHOWS_UP: Duration = Duration::from_millis(100);
+/// What the generated sessions are drawn from.
+const SEED: u64 = 2019;
 /// Bytes in flight to the broker, and how long a record waits for company.
 const QUEUE_BYTES: usize = 16 << 20;
 const LINGER: Duration = Duration::from_millis(5);
@@ -39,12 +38,18 @@ pub(crate) struct Sent {
 }
 
 /// Sends what is missing of the bundled data; returns when the broker has acknowledged all of it.
-pub(super) async fn replay(scene: &Scene<'_>) -> anyhow::Result<BTreeMap<String, Sent>> {
+pub(super) async fn replay(scene: &Scene) -> anyhow::Result<BTreeMap<String, Sent>> {
     let limits = ProducerLimits { queue_bytes: QUEUE_BYTES, linger: LINGER };
     let producer = Producer::new(&scene.kafka, limits)?;
     let mut streams: BTreeMap<&'static str, Vec<ReplayEvent>> = BTreeMap::new();
+    let mut plays = Vec::new();
     for event in OpenBandit::bundled()? {
         let event = event?;
+        plays.extend(clicked(&event));
+        streams.entry(event.stream).or_default().push(event);
+    }
+    let settings = PlaybackSettings { seed: SEED, ..PlaybackSettings::default() };
+    for event in Playback::new(settings, plays) {
         streams.entry(event.stream).or_default().push(event);
     }
     let mut sent = BTreeMap::new();
@@ -55,7 +60,7 @@ pub(super) async fn replay(scene: &Scene<'_>) -> anyhow::Result<BTreeMap<String,
         let (now, started) = (missing.len() as u64, Instant::now());
         let by = if stream == "clicks" { "HTTP" } else { "Kafka" };
         if by == "HTTP" {
-            by_http(scene, stream, &missing).await?;
+            by_http(&scene.api, stream, &missing).await?;
         } else {
             by_kafka(&producer, missing).await?;
         }
@@ -102,48 +107,14 @@ async fn send(producer: &Producer, records: Vec<Outgoing>) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn by_http(scene: &Scene<'_>, stream: &str, events: &[ReplayEvent]) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
-    let url = format!("http://{}/v1/streams/{stream}/events", scene.plane.http);
-    let token = std::fs::read_to_string(scene.data.join("admin.token"))?;
+async fn by_http(api: &Api, stream: &str, events: &[ReplayEvent]) -> anyhow::Result<()> {
     for chunk in events.chunks(CHUNK) {
         let mut body = Vec::new();
         for event in chunk {
             body.extend_from_slice(&event.json);
             body.push(b'\n');
         }
-        post(&client, (&url, token.trim()), Bytes::from(body), chunk.len()).await?;
+        api.emit(stream, Bytes::from(body), chunk.len()).await?;
     }
     Ok(())
-}
-
-async fn post(
-    client: &reqwest::Client,
-    (url, token): (&str, &str),
-    body: Bytes,
-    events: usize,
-) -> anyhow::Result<()> {
-    for _ in 0..ATTEMPTS {
-        let request =
-            client.post(url).bearer_auth(token).header(CONTENT_TYPE, "application/x-ndjson");
-        let answer = request.body(body.clone()).send().await.context("send clicks")?;
-        let status = answer.status();
-        if status == StatusCode::NOT_FOUND {
-            // Declared a moment ago.
-            tokio::time::sleep(SHOWS_UP).await;
-            continue;
-        }
-        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
-            let wait =
-                answer.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-            tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
-            continue;
-        }
-        let text = answer.text().await?;
-        ensure!(status == StatusCode::ACCEPTED, "{url} answered {status}: {text}");
-        let answer: serde_json::Value = serde_json::from_str(&text)?;
-        ensure!(answer["accepted"] == events, "{url} took less than was sent: {text}");
-        return Ok(());
-    }
-    bail!("{url} told us {ATTEMPTS} times to come back later")
 }

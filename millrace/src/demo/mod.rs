@@ -5,12 +5,14 @@
 //!                               settled: everything dealt with ─► report
 //! ```
 
+mod api;
 mod bundle;
 mod feed;
+mod feeds;
 mod report;
 mod settled;
+mod view;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +24,9 @@ use millrace_sinks::Warehouse;
 use millrace_spaas::sql::{SqlEngine, SqlLimits};
 use millrace_spec::Manifests;
 
+use self::api::Api;
+use self::feeds::Feeds;
+use self::view::View;
 use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, SecretArgs, StoreArgs};
 use crate::plane::{Plane, PlaneSettings};
 use crate::signals::Signals;
@@ -58,10 +63,12 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
     outcome
 }
 
+/// The feed that the report shows.
+const TAKEN: &str = "campaign_take_rate";
+
 /// What the demo's parts have in common.
-struct Scene<'a> {
-    plane: &'a Plane,
-    data: &'a Path,
+struct Scene {
+    api: Api,
     kafka: KafkaSettings,
     admin: Admin,
     warehouse: Warehouse,
@@ -80,29 +87,46 @@ async fn show(plane: &Plane, store: &StoreArgs, started: Instant) -> anyhow::Res
     let warehouse = store::open(store, Arc::new(NoProbe)).await?;
     let tables = Arc::new(Tables(warehouse.clone()));
     let scene = Scene {
-        plane,
-        data,
+        api: Api::new(plane.http, &std::fs::read_to_string(data.join("admin.token"))?),
         admin: Admin::new(&kafka).context("the embedded broker")?,
         kafka,
         warehouse,
         engine: SqlEngine::new(tables, SqlLimits::default()),
         manifests: manifests::load(&ManifestArgs { manifests: Some(folder) })?,
     };
-    // What an earlier run left in the log is routed first, so that only what is missing is sent
-    // again.
-    scene.settle().await?;
-    let sent = feed::replay(&scene).await?;
-    report::sent(&sent);
-    scene.settle().await?;
-    let (rows, complaints) = audit::settled(&scene.warehouse).await?;
-    let good = report::results(&scene.engine, &rows, &complaints, &sent).await?;
-    report::queries(data);
-    println!("\nstart to report: {:.1} s", started.elapsed().as_secs_f64());
-    Ok(if good { Verdict::Good } else { Verdict::Bad })
+    let feeds = Feeds::follow(&scene.kafka, data, &[TAKEN]).await?;
+    let outcome = scene.play(&feeds).await;
+    if let Ok(good) = &outcome {
+        report::queries(data);
+        println!("\nstart to report: {:.1} s", started.elapsed().as_secs_f64());
+        feeds.stop().await;
+        return Ok(if *good { Verdict::Good } else { Verdict::Bad });
+    }
+    feeds.stop().await;
+    outcome.map(|_| Verdict::Bad)
 }
 
-impl Scene<'_> {
-    async fn settle(&self) -> anyhow::Result<()> {
+impl Scene {
+    /// Sends everything, waits for what comes of it, and reports; whether all is as it must be.
+    async fn play(&self, feeds: &Feeds) -> anyhow::Result<bool> {
+        // What an earlier run left in the log is routed first, so that only what is missing is sent
+        // again.
+        self.routed().await?;
+        let sent = feed::replay(self).await?;
+        report::sent(&sent);
+        let mut view = View::new();
+        self.routed().await?;
+        let jobs = settled::jobs(&self.api, &mut view).await;
+        view.clear();
+        report::jobs(&jobs?);
+        feeds.caught_up().await?;
+        let (rows, complaints) = audit::settled(&self.warehouse).await?;
+        let balanced = report::audit(&self.engine, &rows, &complaints, &sent).await?;
+        let right = report::taken(&self.engine, &feeds.rows(TAKEN)?).await?;
+        Ok(balanced && right)
+    }
+
+    async fn routed(&self) -> anyhow::Result<()> {
         settled::routes(&self.admin, &self.warehouse, &self.manifests).await
     }
 }

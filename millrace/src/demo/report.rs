@@ -6,23 +6,23 @@ use std::path::Path;
 
 use anyhow::Context;
 use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::pretty::pretty_format_batches;
+use serde_json::Value;
 
 use millrace_sinks::AuditRow;
 use millrace_spaas::sql::SqlEngine;
 
+use super::api::JobNow;
 use super::feed::Sent;
 
-/// Clicks per 10,000 impressions of campaign `all`, as the rows of the data set have them.
-const EXPECTED: [(&str, i64); 2] = [("bts", 42), ("random", 38)];
-
-/// Impressions and clicks meet by the impression's id: the answer is only right if no event is lost
-/// or doubled on either way in.
-const CLICK_THROUGH: &str = "SELECT i.policy, count(*) AS impressions, count(c.event_id) AS clicks,
-       CAST(round(count(c.event_id) * 10000.0 / count(*)) AS BIGINT) AS clicks_per_10000
-FROM raw.impressions i LEFT JOIN raw.clicks c ON c.impression_id = i.event_id
-WHERE i.campaign = 'all' GROUP BY i.policy ORDER BY i.policy";
+/// Taken impressions of each campaign and policy as a batch over the tables has them: each click names its
+/// impression. Clicks per 10,000 of campaign `all`, from the rows of the data set: 42 (bts), 38 (random).
+const TAKEN: &str = "SELECT i.campaign, i.policy, count(*) AS impressions,
+       count(c.impression_id) AS plays
+FROM raw.impressions i
+LEFT JOIN (SELECT DISTINCT impression_id FROM raw.clicks) c ON c.impression_id = i.event_id
+GROUP BY i.campaign, i.policy ORDER BY i.campaign, i.policy";
 
 const ROUTES: &str = "SELECT route, sum(written + filtered + dead_lettered) AS events_in,
        sum(written) AS written, sum(filtered) AS filtered, sum(dead_lettered) AS dead_lettered,
@@ -83,8 +83,17 @@ pub(crate) fn sent(sent: &BTreeMap<String, Sent>) {
     }
 }
 
-/// Prints what came of the events; whether everything is as it must be.
-pub(crate) async fn results(
+/// Prints what the jobs did.
+pub(super) fn jobs(jobs: &[JobNow]) {
+    println!("\nJobs, each a process, exactly once");
+    for job in jobs {
+        let (events, rows) = (job.events_in.unwrap_or(0), job.rows_out.unwrap_or(0));
+        println!("  {:<16} {events:>6} events in, {rows:>6} rows out since its start", job.name);
+    }
+}
+
+/// Prints where the events went; whether it adds up.
+pub(super) async fn audit(
     engine: &SqlEngine,
     rows: &[AuditRow],
     complaints: &[String],
@@ -104,23 +113,52 @@ pub(crate) async fn results(
             n => format!("{n} complaints"),
         }
     );
+    Ok(complaints.is_empty())
+}
 
-    println!("\nClick-through rate per logging policy, campaign `all`");
-    let batches = engine.run(CLICK_THROUGH).await?.collect_all().await?;
-    println!("{}", pretty_format_batches(&batches)?);
-    let mut found = Vec::new();
-    for batch in &batches {
-        let policies = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8)?;
-        let rates = batch.column(3).as_primitive_opt::<Int64Type>().context("a rate")?;
-        for i in 0..batch.num_rows() {
-            found.push((policies.as_string::<i32>().value(i).to_owned(), rates.value(i)));
+/// Prints the take-rates that the job `take-rate` wrote to its feed; whether they are those of a batch over
+/// the tables.
+pub(super) async fn taken(engine: &SqlEngine, feed: &[Value]) -> anyhow::Result<bool> {
+    println!("\nTake-rate of each campaign and logging policy: the feed `campaign_take_rate`");
+    println!("  campaign  policy   impressions  plays  per 10,000   95 % interval    as a batch");
+    let mut right = true;
+    let mut expected = 0;
+    for batch in engine.run(TAKEN).await?.collect_all().await? {
+        let text = |i: usize| arrow::compute::cast(batch.column(i), &DataType::Utf8);
+        let (campaigns, policies) = (text(0)?, text(1)?);
+        let (campaigns, policies) = (campaigns.as_string::<i32>(), policies.as_string::<i32>());
+        let count = |i: usize| batch.column(i).as_primitive_opt::<Int64Type>().context("a count");
+        let (impressions, plays) = (count(2)?, count(3)?);
+        for row in 0..batch.num_rows() {
+            let (campaign, policy) = (campaigns.value(row), policies.value(row));
+            let of = |found: &&Value| found["campaign"] == campaign && found["policy"] == policy;
+            let Some(found) = feed.iter().find(of) else {
+                println!("  {campaign:<9} {policy:<8} is missing in the feed");
+                right = false;
+                continue;
+            };
+            let same = found["impressions"] == impressions.value(row)
+                && found["plays"] == plays.value(row);
+            right &= same;
+            let rate = |name: &str| found[name].as_f64().unwrap_or(f64::NAN) * 10_000.0;
+            println!(
+                "  {campaign:<9} {policy:<8} {:>11} {:>6} {:>11.1} {:>7.1} to {:<7.1} {}",
+                found["impressions"],
+                found["plays"],
+                rate("take_rate"),
+                rate("low"),
+                rate("high"),
+                if same {
+                    "the same".to_owned()
+                } else {
+                    format!("{} of {}", plays.value(row), impressions.value(row))
+                },
+            );
+            expected += 1;
         }
     }
-    let right = found.iter().map(|(p, r)| (p.as_str(), *r)).eq(EXPECTED);
-    if !right {
-        println!("expected {EXPECTED:?} from the data set itself");
-    }
-    Ok(complaints.is_empty() && right)
+    let others = feed.iter().filter(|row| row["campaign"] != "none").count() != expected;
+    Ok(right && !others)
 }
 
 pub(crate) fn queries(data: &Path) {
