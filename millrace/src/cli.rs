@@ -10,9 +10,13 @@ use url::Url;
 use millrace_client::ControlCommand;
 use millrace_spec::{parse_duration, parse_size};
 
+mod generate;
 mod job;
 mod serve;
 
+pub(crate) use generate::{
+    FleetArgs, GenerateArgs, GenerateCommand, GenerateTo, PaceArgs, PlaybackArgs,
+};
 pub(crate) use job::{
     CheckOutput, JobArgs, JobCommand, JobExplainArgs, JobRunArgs, JobStreamingArgs, JobTextArgs,
     JobValidateArgs, PlanOutput, RunOutput,
@@ -49,6 +53,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Send events from a file or stdin to a stream.
     Emit(EmitArgs),
+    /// Make events from a seed, and print or send them.
+    Generate(GenerateArgs),
     /// Ask the tables a question.
     Sql(SqlArgs),
     /// Streaming SQL jobs: run them, explain, validate.

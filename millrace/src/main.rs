@@ -11,6 +11,7 @@ mod dead_letters;
 mod demo;
 mod emit;
 mod fault;
+mod generate;
 mod job;
 mod logging;
 mod manifests;
@@ -85,6 +86,7 @@ async fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Router(args) => up::router(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Emit(args) => emit::run(args).await,
+        Command::Generate(args) => generate::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Job(args) => job::run(args).await,
         Command::Validate(args) => Ok(manifests::validate(&args)),

@@ -1,0 +1,261 @@
+//! `millrace generate`: events from a seed, printed or sent as fast as their time passes.
+
+use std::io::{BufWriter, StdoutLock, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+
+use millrace_bus::{KafkaSettings, Producer, ProducerLimits};
+use millrace_events::{Clock, Header, ID_HEADER, Outgoing, ReplayEvent, SystemClock, Transport};
+use millrace_generate::fleet::{Fleet, FleetSettings, bundled_ranges};
+use millrace_generate::playback::{Playback, PlaybackSettings, Plays};
+
+use crate::cli::{FleetArgs, GenerateArgs, GenerateCommand, GenerateTo, PaceArgs, PlaybackArgs};
+use crate::platform::RunFile;
+use crate::{Verdict, compose};
+
+/// Events sent at once.
+const CHUNK: usize = 2_000;
+const QUEUE_BYTES: usize = 32 << 20;
+const LINGER: Duration = Duration::from_millis(5);
+/// Events that are due within this time go together.
+const TICK: Duration = Duration::from_millis(10);
+/// How often a request that was told to come back does so.
+const ATTEMPTS: u32 = 20;
+/// First second of 2026: printed events have the same times in every run.
+const FIXED_START_MS: i64 = 1_767_225_600_000;
+const PRINTED: Duration = Duration::from_mins(1);
+/// Generated players report up to this much late, well within the delay of their stream.
+const PLAYER_DISORDER_MS: u32 = 5_000;
+const PLAYER_DUPLICATES: f64 = 0.005;
+const PLAYER_DELETIONS: f64 = 0.01;
+const PROFILES: u32 = 2;
+
+/// `millrace generate`.
+pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
+    match args.command {
+        GenerateCommand::Fleet(args) => fleet(args).await,
+        GenerateCommand::Playback(args) => playback(args).await,
+    }
+}
+
+async fn fleet(FleetArgs { pace, rate }: FleetArgs) -> anyhow::Result<Verdict> {
+    ensure!(rate > 0.0 && rate.is_finite(), "--rate {rate}: write a number above zero");
+    let ranges = bundled_ranges()?;
+    let span = Span::of(&pace)?;
+    let settings = FleetSettings {
+        seed: pace.seed,
+        start_ms: span.start_ms,
+        duration_ms: span.lasts_ms,
+        ..FleetSettings::default()
+    };
+    let fleet = Fleet::new(settings.at_rate(rate), &ranges);
+    emit(&pace, &span, fleet).await
+}
+
+async fn playback(args: PlaybackArgs) -> anyhow::Result<Verdict> {
+    let PlaybackArgs { pace, rate, members, titles } = args;
+    ensure!(rate > 0.0 && rate.is_finite(), "--rate {rate}: write a number above zero");
+    ensure!(members > 0 && titles > 0, "somebody must watch something: --members, --titles");
+    let span = Span::of(&pace)?;
+    let settings = PlaybackSettings {
+        seed: pace.seed,
+        disorder_ms: PLAYER_DISORDER_MS,
+        duplicate: PLAYER_DUPLICATES,
+        deletion: PLAYER_DELETIONS,
+        ..PlaybackSettings::default()
+    };
+    let per_hour = rate * 3600.0;
+    let plays = Plays::new(pace.seed, span.start_ms, per_hour, members, PROFILES, titles);
+    let end_ms = span.end_ms();
+    let plays = plays.take_while(move |play| play.at_ms < end_ms);
+    let events = Playback::new(settings, plays);
+    let events = events.filter(move |event| event.event_time_ms < end_ms);
+    emit(&pace, &span, events).await
+}
+
+/// The time that the events cover.
+struct Span {
+    start_ms: i64,
+    lasts_ms: Option<i64>,
+}
+
+impl Span {
+    fn of(pace: &PaceArgs) -> anyhow::Result<Self> {
+        let start_ms = match (&pace.start, pace.to) {
+            (Some(text), _) => {
+                let nanos = string_to_timestamp_nanos(text);
+                nanos.with_context(|| format!("--start {text}: not a time"))? / 1_000_000
+            }
+            (None, Some(_)) => SystemClock::default().now_ms(),
+            (None, None) => FIXED_START_MS,
+        };
+        let lasts = pace.lasts.or(pace.to.is_none().then_some(PRINTED));
+        let lasts_ms = lasts.map(|lasts| i64::try_from(lasts.as_millis()));
+        Ok(Self { start_ms, lasts_ms: lasts_ms.transpose().context("--for: too long")? })
+    }
+
+    fn end_ms(&self) -> i64 {
+        self.lasts_ms.map_or(i64::MAX, |lasts| self.start_ms.saturating_add(lasts))
+    }
+}
+
+/// Sends what is generated, each event when its time has come.
+async fn emit(
+    pace: &PaceArgs,
+    span: &Span,
+    events: impl Iterator<Item = ReplayEvent>,
+) -> anyhow::Result<Verdict> {
+    let speed = pace.speed.unwrap_or(if pace.to.is_some() { 1.0 } else { 0.0 });
+    ensure!(speed >= 0.0 && speed.is_finite(), "--speed {speed}: write 0 or a number above it");
+    let mut target = Target::open(pace)?;
+    let wanted = |event: &ReplayEvent| pace.stream.as_deref().is_none_or(|s| s == event.stream);
+    let (started, mut sent, mut chunk) = (Instant::now(), 0_u64, Vec::new());
+    for event in events.filter(wanted) {
+        let due = due(speed, event.event_time_ms - span.start_ms);
+        if due > started.elapsed() + TICK || chunk.len() >= CHUNK {
+            sent += target.send(std::mem::take(&mut chunk)).await?;
+            tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
+        }
+        chunk.push(event);
+    }
+    sent += target.send(chunk).await?;
+    target.finish()?;
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!("{sent} events in {seconds:.2} s");
+    Ok(Verdict::Good)
+}
+
+/// How long after the start an event is due that happens so many milliseconds after it.
+fn due(speed: f64, after_ms: i64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+    let millis = after_ms.max(0) as f64;
+    if speed == 0.0 { Duration::ZERO } else { Duration::from_secs_f64(millis / 1000.0 / speed) }
+}
+
+/// Where events go.
+enum Target {
+    Stdout { out: BufWriter<StdoutLock<'static>>, bare: bool },
+    Kafka(Box<Producer>),
+    Http { client: reqwest::Client, url: String, token: Option<String> },
+}
+
+impl Target {
+    fn open(pace: &PaceArgs) -> anyhow::Result<Self> {
+        Ok(match pace.to {
+            None => Self::Stdout {
+                out: BufWriter::new(std::io::stdout().lock()),
+                bare: pace.stream.is_some(),
+            },
+            Some(GenerateTo::Kafka) => {
+                let kafka = match compose::cluster(&pace.kafka)? {
+                    Some(kafka) => kafka,
+                    None => KafkaSettings::plain(RunFile::read(&pace.data)?.kafka),
+                };
+                let limits = ProducerLimits { queue_bytes: QUEUE_BYTES, linger: LINGER };
+                Self::Kafka(Box::new(Producer::new(&kafka, limits)?))
+            }
+            Some(GenerateTo::Http) => {
+                let http = RunFile::read(&pace.data)?.http;
+                let http = http.context("the platform has no HTTP API")?;
+                // On loopback no token is needed, so none is no mistake.
+                let token = std::fs::read_to_string(pace.data.join("admin.token")).ok();
+                let token = token.map(|token| token.trim().to_owned());
+                Self::Http { client: reqwest::Client::new(), url: format!("http://{http}"), token }
+            }
+        })
+    }
+
+    /// How many of them were taken: all.
+    async fn send(&mut self, events: Vec<ReplayEvent>) -> anyhow::Result<u64> {
+        let count = events.len() as u64;
+        match self {
+            Self::Stdout { out, bare } => {
+                for event in events {
+                    print(out, &event, *bare)?;
+                }
+                out.flush()?;
+            }
+            Self::Kafka(producer) => {
+                let records = events.into_iter().map(record).collect();
+                for result in producer.send(records).await {
+                    result.context("send events")?;
+                }
+            }
+            Self::Http { client, url, token } => {
+                let mut streams: Vec<(&str, Vec<u8>)> = Vec::new();
+                for event in &events {
+                    let known = streams.iter().position(|(stream, _)| *stream == event.stream);
+                    let at = known.unwrap_or(streams.len());
+                    if known.is_none() {
+                        streams.push((event.stream, Vec::new()));
+                    }
+                    streams[at].1.extend(&event.json);
+                    streams[at].1.push(b'\n');
+                }
+                for (stream, body) in streams {
+                    let url = format!("{url}/v1/streams/{stream}/events");
+                    post(client, &url, token.as_deref(), Bytes::from(body)).await?;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        if let Self::Stdout { out, .. } = self {
+            out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+fn print(out: &mut impl Write, event: &ReplayEvent, bare: bool) -> std::io::Result<()> {
+    if !bare {
+        write!(out, r#"{{"stream":"{}","event":"#, event.stream)?;
+    }
+    out.write_all(&event.json)?;
+    out.write_all(if bare { b"\n" } else { b"}\n" })
+}
+
+fn record(event: ReplayEvent) -> Outgoing {
+    Outgoing {
+        topic: event.stream.into(),
+        partition: None,
+        key: Some(Bytes::from(event.key)),
+        value: Some(Bytes::from(event.json)),
+        headers: vec![Header { name: ID_HEADER.into(), value: Some(Bytes::from(event.id)) }],
+        // Not the event's: Kafka would delete records of long ago.
+        timestamp_ms: None,
+    }
+}
+
+async fn post(
+    client: &reqwest::Client,
+    url: &str,
+    token: Option<&str>,
+    body: Bytes,
+) -> anyhow::Result<()> {
+    for _ in 0..ATTEMPTS {
+        let mut request = client.post(url).header(CONTENT_TYPE, "application/x-ndjson");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.body(body.clone()).send().await.context("send events")?;
+        let status = answer.status();
+        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
+            let wait = answer.headers().get(RETRY_AFTER);
+            let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
+            tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
+            continue;
+        }
+        let text = answer.text().await?;
+        ensure!(status == StatusCode::ACCEPTED, "{url} answered {status}: {text}");
+        return Ok(());
+    }
+    bail!("{url} told us {ATTEMPTS} times to come back later")
+}
