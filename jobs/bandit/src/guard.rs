@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::learn::Counts;
 use crate::numeric::{normal_quantile, real};
 
 /// What to do with a title.
@@ -65,6 +66,20 @@ impl GuardStats {
         sums.policy_squares += policy * policy;
         sums.fixed += fixed;
         sums.apart_squares += (policy - fixed).powi(2);
+    }
+
+    /// Adds the impressions of an image that the policy itself chose, as the feed `artwork_policy`
+    /// sums them: `inverse` is the sum of 1/p over those that were played, `inverse_squares` that
+    /// of 1/p².
+    pub fn add_sums(&mut self, image: i64, counts: Counts, inverse: f64, inverse_squares: f64) {
+        let plays = real(counts.plays);
+        self.impressions += counts.impressions;
+        let sums = self.images.entry(image).or_default();
+        sums.policy += plays;
+        sums.policy_squares += plays;
+        sums.fixed += inverse;
+        // (1 − 1/p)² = 1 − 2/p + 1/p²
+        sums.apart_squares += plays - 2.0 * inverse + inverse_squares;
     }
 
     /// Adds what others have summed.

@@ -100,6 +100,17 @@ pub struct Distribution {
 }
 
 impl Distribution {
+    /// `preferred`: the probability of each of `images`, summing to 1, before the share `epsilon`
+    /// (0 to 1) of uniform exploration. Panics unless there is one for each image.
+    #[must_use]
+    pub fn explored(images: Vec<i64>, preferred: Vec<f64>, epsilon: f64) -> Self {
+        assert_eq!(images.len(), preferred.len(), "a probability for each image");
+        let even = 1.0 / real(images.len().max(1) as u64);
+        let epsilon = epsilon.clamp(0.0, 1.0);
+        let mixed = |p: f64| epsilon * even + (1.0 - epsilon) * p;
+        Self { images, probabilities: preferred.into_iter().map(mixed).collect() }
+    }
+
     /// Candidates, in the order they were given.
     #[must_use]
     pub fn images(&self) -> &[i64] {
@@ -154,10 +165,7 @@ impl Policy {
     pub fn distribution(&self, candidates: &[Candidate<'_>], context: &Context) -> Distribution {
         let images = candidates.iter().map(|c| c.image).collect();
         let even = 1.0 / real(candidates.len().max(1) as u64);
-        let epsilon = self.epsilon.clamp(0.0, 1.0);
-        let preferred = self.preferred(candidates, context, even);
-        let mixed = |p: f64| epsilon * even + (1.0 - epsilon) * p;
-        Distribution { images, probabilities: preferred.into_iter().map(mixed).collect() }
+        Distribution::explored(images, self.preferred(candidates, context, even), self.epsilon)
     }
 
     fn preferred(&self, candidates: &[Candidate<'_>], context: &Context, even: f64) -> Vec<f64> {

@@ -9,6 +9,7 @@ mod appliance_health;
 mod arguments;
 mod decay;
 mod latest;
+mod linear;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub fn aggregates() -> Vec<Arc<dyn AggregateFunction>> {
         Arc::new(appliance_health::ApplianceHealth),
         Arc::new(decay::DecayedCount),
         Arc::new(decay::LatestTime),
+        Arc::new(linear::Linear::Gram),
+        Arc::new(linear::Linear::Weighted),
     ];
     for latest in latest::Latest::all() {
         all.push(Arc::new(latest));

@@ -1,5 +1,7 @@
 //! Confidence intervals of a ratio of sums: by normal approximation and by bootstrap.
 
+use rand::RngCore;
+
 use crate::numeric::{normal_quantile, real};
 
 /// A confidence interval.
@@ -22,8 +24,18 @@ impl SplitMix64 {
         Self(seed)
     }
 
-    /// The next 64 bits.
-    pub const fn next_u64(&mut self) -> u64 {
+    /// A number below `end`, which is below 2^32: the upper 32 bits, scaled.
+    fn below(&mut self, end: u32) -> u32 {
+        ((u64::from(self.next_u32()) * u64::from(end)) >> 32) as u32
+    }
+}
+
+impl RngCore for SplitMix64 {
+    fn next_u32(&mut self) -> u32 {
+        (self.next_u64() >> 32) as u32
+    }
+
+    fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,14 +43,10 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is below 2^32: the upper 32 bits, scaled.
-    pub const fn below(&mut self, end: u32) -> u32 {
-        (((self.next_u64() >> 32) * end as u64) >> 32) as u32
-    }
-
-    /// A number in [0, 1): the upper 53 bits.
-    pub fn unit(&mut self) -> f64 {
-        real(self.next_u64() >> 11) / 9_007_199_254_740_992.0
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next_u64().to_le_bytes()[..chunk.len()]);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use millrace_bandit::{Guard, GuardStats, Ruling};
+use millrace_bandit::{Counts, Guard, GuardStats, Ruling};
 
 /// A log of `rows` impressions: the policy shows image `i` with `policy[i]`, which is played with
 /// `rates[i]`.
@@ -55,4 +55,21 @@ fn parts_of_a_log_rule_as_the_whole() {
     let mut parts = log([0.8, 0.1, 0.1], [0.05, 0.3, 0.1], 300, 1);
     parts.merge(&log([0.8, 0.1, 0.1], [0.05, 0.3, 0.1], 4000, 2));
     assert_eq!(Guard::default().rule(&parts), Ruling::Fixed { image: 1 });
+}
+
+#[test]
+fn sums_of_the_feed_rule_as_the_rows_do() {
+    let (mut rows, mut sums) = (GuardStats::default(), GuardStats::default());
+    let images = [(1, 0.75, 1000, 50), (2, 0.25, 400, 120)];
+    for (image, propensity, impressions, plays) in images {
+        for row in 0..impressions {
+            let reward = f64::from(u8::from(row < plays));
+            rows.add(image, propensity, propensity, reward);
+        }
+        let counts = Counts { impressions, plays };
+        let plays = f64::from(u32::try_from(plays).expect("small"));
+        sums.add_sums(image, counts, plays / propensity, plays / (propensity * propensity));
+    }
+    assert_eq!(Guard::default().rule(&rows), Ruling::Fixed { image: 2 });
+    assert_eq!(Guard::default().rule(&sums), Ruling::Fixed { image: 2 });
 }

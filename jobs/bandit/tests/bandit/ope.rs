@@ -1,7 +1,7 @@
 //! Estimators: by hand, unbiased in a simulated world, and with intervals that cover.
 
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngCore, SeedableRng};
 
 use millrace_bandit::ope::{
     Estimate, Estimator, RewardModel, Settings, SplitMix64, Trial, TrialError, evaluate,
@@ -85,7 +85,7 @@ fn logged(rows: u32, seed: u64) -> Vec<Trial> {
         .map(|_| {
             let (image, played) = draw(&mut rng);
             trial(f64::from(u8::from(played)), 0.25, TARGET[image])
-                .matched(replayed.unit() < TARGET[image])
+                .matched(replayed.random::<f64>() < TARGET[image])
                 .predicted(model.predict(name(image)), policy)
                 .expect("finite")
         })

@@ -1,6 +1,7 @@
 //! Every shipped job gives its golden results: out of order, at any parallelism, through crashes.
 
 mod appliance_health;
+mod artwork_personalization;
 mod function_rows;
 mod harness;
 mod latest;
