@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::fleet::{Announcement, ApplianceNo, Fleet, NO_PLACE, nearest};
+use crate::fleet::{Announcement, Appliance, ApplianceNo, Fleet, NO_PLACE, nearest};
 
 use super::tier::{NONE, Tier};
 
@@ -75,6 +75,13 @@ impl Fleet {
             Client { fleet: self, ip, covering, asn, origin, at, codes: Vec::new(), near };
         client.codes = client.codes();
         client
+    }
+}
+
+impl<'f> Client<'f> {
+    /// Appliance `no`.
+    pub fn appliance(&self, no: ApplianceNo) -> &'f Appliance {
+        self.fleet.roster.appliance(no)
     }
 }
 
