@@ -79,7 +79,10 @@ impl Gate {
 /// The answer to a request that was not let in.
 pub(super) fn shed(priority: Priority) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too much to do")
-        .detail(format!("more requests than can be answered in time; {} has to wait", priority.name()))
+        .detail(format!(
+            "more requests than can be answered in time; {} has to wait",
+            priority.name()
+        ))
         .retry_after(Duration::from_secs(1))
 }
 

@@ -174,7 +174,8 @@ pub(super) fn at(pointer: &str, message: impl Into<String>) -> ItemError {
 
 pub(super) fn json_answer(json: Vec<u8>) -> Response {
     let json_type = HeaderValue::from_static("application/json");
-    let headers = [(CONTENT_TYPE, json_type), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    let headers =
+        [(CONTENT_TYPE, json_type), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (headers, json).into_response()
 }
 
@@ -193,9 +194,9 @@ impl Api {
         // One signature for all appliances of a file.
         let signed: Vec<String> =
             files.iter().map(|file| self.parts.key.sign(file, ip, expires_s)).collect();
-        let files = files.iter().zip(&signed).map(|(file, signed)| self.file(&client, file, signed));
-        let answer =
-            Answer { expires_s, health_as_of_ms: newest, stale, files: files.collect() };
+        let files =
+            files.iter().zip(&signed).map(|(file, signed)| self.file(&client, file, signed));
+        let answer = Answer { expires_s, health_as_of_ms: newest, stale, files: files.collect() };
         serde_json::to_vec(&answer).map_err(|error| {
             tracing::error!(%error, "an answer cannot be written");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")

@@ -14,7 +14,7 @@ const ID_BYTES: usize = 256;
 
 /// Why a row cannot be taken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RowError {
+pub(crate) enum RowError {
     #[error("not the JSON that was agreed: {0}")]
     Json(#[from] serde_json::Error),
     #[error("an id is empty, longer than {ID_BYTES} bytes, or holds control characters")]
@@ -130,7 +130,9 @@ mod tests {
 
     #[test]
     fn times_are_read_in_the_forms_that_engines_write() {
-        for time in ["1970-01-01T00:00:01.5Z", "1970-01-01T01:00:01.500+01:00", "1970-01-01T00:00:01.500"] {
+        for time in
+            ["1970-01-01T00:00:01.5Z", "1970-01-01T01:00:01.500+01:00", "1970-01-01T00:00:01.500"]
+        {
             assert_eq!(millis(time), Some(1500), "{time}");
         }
         assert_eq!(millis("1970-01-01 00:00:02"), Some(2000));
@@ -140,8 +142,18 @@ mod tests {
     #[test]
     fn only_addresses_that_a_path_can_follow_are_taken() {
         assert_eq!(base_url("https://a.example/").as_deref(), Some("https://a.example"));
-        assert_eq!(base_url("http://10.0.0.1:8080/oca/").as_deref(), Some("http://10.0.0.1:8080/oca"));
-        for bad in ["", "a.example", "ftp://a.example", "https://a.example/?x=1", "https://u:p@a.example", "javascript:1"] {
+        assert_eq!(
+            base_url("http://10.0.0.1:8080/oca/").as_deref(),
+            Some("http://10.0.0.1:8080/oca")
+        );
+        for bad in [
+            "",
+            "a.example",
+            "ftp://a.example",
+            "https://a.example/?x=1",
+            "https://u:p@a.example",
+            "javascript:1",
+        ] {
             assert_eq!(base_url(bad), None, "{bad}");
         }
     }
