@@ -146,7 +146,7 @@ def many(api, data, pid, count):
 
     def running():
         jobs = api.call("GET", "/overview")[1]["jobs"]
-        return sum(j["phase"] == "running" for j in jobs if j.get("job", j.get("name")).startswith("many_")) == count
+        return sum(j["phase"] == "running" for j in jobs if j["job"].startswith("many_")) == count
 
     try:
         until("all run", running, 900)

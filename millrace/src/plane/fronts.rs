@@ -102,10 +102,5 @@ async fn may(doors: &Doors, role: Role, headers: &HeaderMap) -> Result<(), Probl
     if anonymous && doors.open {
         return Ok(());
     }
-    let actor = doors.access.authenticate(headers).await?;
-    if actor.role_everywhere() >= Some(role) {
-        return Ok(());
-    }
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
-        .detail("the token needs a role in all namespaces (`*`) for this"))
+    doors.access.authenticate(headers).await?.require_everywhere(role)
 }

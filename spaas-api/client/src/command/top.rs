@@ -74,19 +74,8 @@ pub(super) async fn run(args: TopArgs, ctx: &mut Context) -> Result<ExitKind, Cl
 async fn sample(ctx: &mut Context, api: &Api) -> Result<Sample, ClientError> {
     let path = ["v1", "overview"].map(ToOwned::to_owned);
     let answer = api.send(ctx, Call::get(&path)).await?;
-    let jobs = output::items(&answer.body).into_iter().map(renamed).collect();
+    let jobs = output::items(&answer.body);
     Ok(Sample { at: ctx.clock.monotonic(), jobs })
-}
-
-/// Numbers under the names that are shown, whichever of two the API has for them.
-fn renamed(mut job: Value) -> Value {
-    for (name, other) in [("job", "name"), ("version", "generation"), ("eventsIn", "rowsIn")] {
-        if job[name].is_null() && !job[other].is_null() {
-            job[name] = job[other].take();
-            job.as_object_mut().and_then(|job| job.remove(other));
-        }
-    }
-    job
 }
 
 fn key(job: &Value) -> (String, String) {

@@ -16,7 +16,7 @@ use super::parts::Api;
 use super::problems::{conflict, not_found, refusal_problem, store_problem};
 use super::resources::{DeleteQuery, NamespaceQuery, check_named};
 use crate::admission::Drafts;
-use crate::model::{Kind, Resource};
+use crate::model::{Kind, Resource, Role};
 
 /// The namespaces that the caller may see.
 #[utoipa::path(get, path = "/v1/namespaces", tag = "Namespaces", operation_id = "listNamespaces",
@@ -31,7 +31,7 @@ pub(crate) async fn list(
     let found = api.store.list(None, Some(Kind::Namespace), &page).await.map_err(page_problem)?;
     let mut listed = Listed::from(found);
     listed.items.retain(|r| {
-        who.actor.role_in(&r.metadata.name).is_some()
+        who.actor.require(&r.metadata.name, Role::Viewer).is_ok()
             && labelled(&r.metadata.labels, query.label.as_deref())
     });
     Ok(Json(listed))

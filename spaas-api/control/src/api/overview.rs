@@ -8,11 +8,10 @@ use utoipa::ToSchema;
 use millrace_http::Problem;
 
 use super::caller::Anyone;
-use super::jobs::numbers::JobNumbers;
-use super::jobs::status::JobView;
 use super::parts::Api;
 use super::problems::store_problem;
-use crate::model::Binding;
+use crate::model::{Binding, Role};
+use crate::watch::JobNumbers;
 
 /// All jobs that the caller may see.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,11 +35,12 @@ pub(crate) async fn overview(
     let rows = api.store.jobs().await.map_err(store_problem)?;
     let seen = rows
         .into_iter()
-        .filter(|row| who.actor.role_in(&row.resource.metadata.namespace).is_some());
+        .filter(|row| who.actor.require(&row.resource.metadata.namespace, Role::Viewer).is_ok());
     let numbers = seen.map(|row| {
         let metadata = &row.resource.metadata;
-        let live = api.live.status(&metadata.namespace, &metadata.name);
-        JobNumbers::new(JobView::new(&row.resource, row.goal, live.or(row.status)), now)
+        let (ns, name) = (&metadata.namespace, &metadata.name);
+        let status = api.live.status(ns, name).or(row.status);
+        JobNumbers::of(ns, name, status.as_ref(), now)
     });
     Ok(Json(Overview { at_ms: now, jobs: numbers.collect() }))
 }

@@ -29,7 +29,7 @@ impl LiveBoard {
     /// All of them in numbers, at `now_ms`.
     pub fn numbers(&self, now_ms: i64) -> Vec<JobNumbers> {
         let all = self.all().into_iter();
-        all.map(|(ns, job, status)| JobNumbers::of(&ns, &job, &status, now_ms)).collect()
+        all.map(|(ns, job, status)| JobNumbers::of(&ns, &job, Some(&status), now_ms)).collect()
     }
 
     pub(super) fn put(&self, key: Key, status: JobStatus) {

@@ -33,10 +33,10 @@ pub const METRICS: [(&str, MetricKind, &str, Value); 18] = {
             "Starts that nobody asked for, since the job was declared.",
             |n| Some(whole(n.restarts)),
         ),
-        ("millrace_job_events_in_total", Counter, "Events read.", |n| Some(count(n.events_in))),
-        ("millrace_job_bytes_in_total", Counter, "Bytes read.", |n| Some(count(n.bytes_in))),
-        ("millrace_job_rows_out_total", Counter, "Rows written.", |n| Some(count(n.rows_out))),
-        ("millrace_job_bytes_out_total", Counter, "Bytes written.", |n| Some(count(n.bytes_out))),
+        ("millrace_job_events_in_total", Counter, "Events read.", |n| n.events_in.map(count)),
+        ("millrace_job_bytes_in_total", Counter, "Bytes read.", |n| n.bytes_in.map(count)),
+        ("millrace_job_rows_out_total", Counter, "Rows written.", |n| n.rows_out.map(count)),
+        ("millrace_job_bytes_out_total", Counter, "Bytes written.", |n| n.bytes_out.map(count)),
         ("millrace_job_lag_records", Gauge, "Records of the log still to be read.", |n| {
             n.lag.map(count)
         }),
@@ -50,30 +50,28 @@ pub const METRICS: [(&str, MetricKind, &str, Value); 18] = {
             "millrace_job_checkpoint_duration_seconds",
             Gauge,
             "Time from barrier to manifest of the newest checkpoint.",
-            |n| n.checkpoint_age_ms.map(|_| count(n.checkpoint_duration_us) / 1e6),
+            |n| n.checkpoint_duration_us.map(|us| count(us) / 1e6),
         ),
         ("millrace_job_checkpoint_age_seconds", Gauge, "Age of the newest checkpoint.", |n| {
             n.checkpoint_age_ms.map(seconds)
         }),
         ("millrace_job_checkpoint_bytes", Gauge, "Bytes it takes to restore the job.", |n| {
-            n.checkpoint_age_ms.map(|_| count(n.checkpoint_bytes))
+            n.checkpoint_bytes.map(count)
         }),
-        ("millrace_job_state_bytes", Gauge, "Bytes of state.", |n| Some(count(n.state_bytes))),
+        ("millrace_job_state_bytes", Gauge, "Bytes of state.", |n| n.state_bytes.map(count)),
         ("millrace_job_late_events_total", Counter, "Events that came too late.", |n| {
-            Some(count(n.late))
+            n.late.map(count)
         }),
         ("millrace_job_dead_letters_total", Counter, "Records that could not be decoded.", |n| {
-            Some(count(n.dead_letters))
+            n.dead_letters.map(count)
         }),
-        ("millrace_job_cpu_seconds_total", Counter, "CPU time of the worker.", |n| {
-            Some(n.cpu_seconds)
-        }),
-        ("millrace_job_memory_bytes", Gauge, "Memory of the worker.", |n| Some(count(n.rss_bytes))),
+        ("millrace_job_cpu_seconds_total", Counter, "CPU time of the worker.", |n| n.cpu_seconds),
+        ("millrace_job_memory_bytes", Gauge, "Memory of the worker.", |n| n.rss_bytes.map(count)),
     ]
 };
 
 fn is(numbers: &JobNumbers, phase: JobPhase) -> f64 {
-    f64::from(u8::from(numbers.phase == phase))
+    f64::from(u8::from(numbers.phase == Some(phase)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus has no other numbers")]
@@ -162,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_job_is_summed_up_over_its_sources_and_sinks() {
-        let text = render(&[JobNumbers::of("shop", "plays", &status(), 10_000)]);
+        let text = render(&[JobNumbers::of("shop", "plays", Some(&status()), 10_000)]);
         for line in [
             "millrace_job_events_in_total{namespace=\"shop\",job=\"plays\"} 20",
             "millrace_job_lag_records{namespace=\"shop\",job=\"plays\"} 11",
@@ -181,12 +179,12 @@ mod tests {
         let worker = status.worker.as_mut().expect("it has one");
         worker.sources[0].lag = None;
         worker.checkpoint = CheckpointNumbers::default();
-        let text = render(&[JobNumbers::of("shop", "plays", &status, 10_000)]);
+        let text = render(&[JobNumbers::of("shop", "plays", Some(&status), 10_000)]);
         for name in ["millrace_job_lag_records{", "millrace_job_checkpoint_age_seconds{"] {
             assert!(!text.contains(name), "{text}");
         }
         status.worker = None;
-        let text = render(&[JobNumbers::of("shop", "plays", &status, 10_000)]);
+        let text = render(&[JobNumbers::of("shop", "plays", Some(&status), 10_000)]);
         assert!(text.contains("millrace_job_restarts_total{namespace=\"shop\",job=\"plays\"} 4"));
     }
 }

@@ -1,86 +1,108 @@
 //! One job in numbers, summed up from what its worker last said.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::{JobPhase, JobStatus};
-use crate::worker::WorkerStatus;
+use crate::worker::{SinkNumbers, SourceNumbers};
 
-/// One job in numbers. Counts are since its newest run began.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+/// One job in numbers: the same in the API, in `top` and in the metrics. Counts are since its
+/// newest run began; what is not known is `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobNumbers {
     /// Namespace.
     pub namespace: String,
     /// Name.
     pub job: String,
-    /// Where it stands.
-    pub phase: JobPhase,
+    /// Where it stands; `null` before the reconciler has seen it.
+    pub phase: Option<JobPhase>,
+    /// Why, when the phase alone does not say it.
+    pub reason: Option<String>,
     /// The version that runs, or ran last.
     pub version: Option<i64>,
     /// Starts that nobody asked for.
     pub restarts: i64,
+    /// Id of the newest run.
+    pub run: Option<String>,
+    /// When the numbers below were taken, milliseconds since the Unix epoch.
+    pub at_ms: Option<i64>,
     /// Events read.
-    pub events_in: u64,
+    pub events_in: Option<u64>,
     /// Bytes read.
-    pub bytes_in: u64,
+    pub bytes_in: Option<u64>,
     /// Rows written.
-    pub rows_out: u64,
+    pub rows_out: Option<u64>,
     /// Bytes written.
-    pub bytes_out: u64,
-    /// Records of the log still to be read, if known.
+    pub bytes_out: Option<u64>,
+    /// Records of the log still to be read.
     pub lag: Option<u64>,
     /// How far the slowest watermark is behind the clock, in milliseconds.
     pub watermark_delay_ms: Option<i64>,
-    /// Time from barrier to manifest of the newest checkpoint, in microseconds.
-    pub checkpoint_duration_us: u64,
-    /// Bytes it takes to restore it.
-    pub checkpoint_bytes: u64,
-    /// Age of the newest checkpoint, in milliseconds; `None` before the first.
-    pub checkpoint_age_ms: Option<i64>,
-    /// Bytes of state.
-    pub state_bytes: u64,
     /// Events that came too late.
-    pub late: u64,
+    pub late: Option<u64>,
     /// Records that could not be decoded.
-    pub dead_letters: u64,
+    pub dead_letters: Option<u64>,
+    /// Number of the newest checkpoint.
+    pub checkpoint: Option<u64>,
+    /// How old it is, in milliseconds.
+    pub checkpoint_age_ms: Option<i64>,
+    /// Time from its barrier to its manifest, in microseconds.
+    pub checkpoint_duration_us: Option<u64>,
+    /// Bytes it takes to restore it.
+    pub checkpoint_bytes: Option<u64>,
+    /// Bytes of state.
+    pub state_bytes: Option<u64>,
     /// CPU time of the worker in seconds.
-    pub cpu_seconds: f64,
+    pub cpu_seconds: Option<f64>,
     /// Memory of the worker in bytes.
-    pub rss_bytes: u64,
+    pub rss_bytes: Option<u64>,
+    /// What it reads, one by one.
+    pub sources: Vec<SourceNumbers>,
+    /// What it writes, one by one.
+    pub sinks: Vec<SinkNumbers>,
 }
 
 impl JobNumbers {
     /// Sums up `status` at `now_ms`.
-    pub fn of(namespace: &str, job: &str, status: &JobStatus, now_ms: i64) -> Self {
-        let worker = status.worker.as_ref();
+    pub fn of(namespace: &str, job: &str, status: Option<&JobStatus>, now_ms: i64) -> Self {
+        let worker = status.and_then(|status| status.worker.as_ref());
+        let of_sources =
+            |value: fn(&SourceNumbers) -> u64| worker.map(|w| w.sources.iter().map(value).sum());
+        let of_sinks =
+            |value: fn(&SinkNumbers) -> u64| worker.map(|w| w.sinks.iter().map(value).sum());
         let sources = worker.map_or(&[][..], |w| &w.sources);
-        let sinks = worker.map_or(&[][..], |w| &w.sinks);
         let checkpoint = worker.map(|w| &w.checkpoint).filter(|c| c.number > 0);
-        let lags: Option<Vec<u64>> = sources.iter().map(|source| source.lag).collect();
+        let lag: Option<u64> = sources.iter().map(|source| source.lag).sum();
         let watermark = sources.iter().filter_map(|source| source.watermark_ms).min();
         // Clocks differ, and event times may be ahead of all of them.
         let age = |at_ms: i64| now_ms.saturating_sub(at_ms).max(0);
         Self {
             namespace: namespace.to_owned(),
             job: job.to_owned(),
-            phase: status.phase,
-            version: status.observed_generation,
-            restarts: status.restarts,
-            events_in: sources.iter().map(|source| source.rows).sum(),
-            bytes_in: sources.iter().map(|source| source.bytes).sum(),
-            rows_out: sinks.iter().map(|sink| sink.rows).sum(),
-            bytes_out: sinks.iter().map(|sink| sink.bytes).sum(),
-            lag: lags.filter(|lags| !lags.is_empty()).map(|lags| lags.into_iter().sum()),
+            phase: status.map(|status| status.phase),
+            reason: status.and_then(|status| status.reason.clone()),
+            version: status.and_then(|status| status.observed_generation),
+            restarts: status.map_or(0, |status| status.restarts),
+            run: status.and_then(|status| status.run.clone()),
+            at_ms: worker.map(|w| w.at_ms),
+            events_in: of_sources(|source| source.rows),
+            bytes_in: of_sources(|source| source.bytes),
+            rows_out: of_sinks(|sink| sink.rows),
+            bytes_out: of_sinks(|sink| sink.bytes),
+            lag: lag.filter(|_| !sources.is_empty()),
             watermark_delay_ms: watermark.map(age),
-            checkpoint_duration_us: checkpoint.map_or(0, |c| c.duration_us),
-            checkpoint_bytes: checkpoint.map_or(0, |c| c.bytes),
+            late: of_sources(|source| source.late),
+            dead_letters: of_sources(|source| source.dead_letters),
+            checkpoint: checkpoint.map(|c| c.number),
             checkpoint_age_ms: checkpoint.map(|c| age(c.completed_ms)),
-            state_bytes: worker.map_or(0, |w| w.state_bytes),
-            late: sources.iter().map(|source| source.late).sum(),
-            dead_letters: sources.iter().map(|source| source.dead_letters).sum(),
-            cpu_seconds: worker.map_or(0.0, |w: &WorkerStatus| w.cpu_seconds),
-            rss_bytes: worker.map_or(0, |w| w.rss_bytes),
+            checkpoint_duration_us: checkpoint.map(|c| c.duration_us),
+            checkpoint_bytes: checkpoint.map(|c| c.bytes),
+            state_bytes: worker.map(|w| w.state_bytes),
+            cpu_seconds: worker.map(|w| w.cpu_seconds),
+            rss_bytes: worker.map(|w| w.rss_bytes),
+            sources: sources.to_vec(),
+            sinks: worker.map_or_else(Vec::new, |w| w.sinks.clone()),
         }
     }
 }

@@ -194,7 +194,8 @@ async fn a_job_can_be_looked_at() {
     let numbers = server.get(&format!("{JOB}/metrics")).await.is(200).json();
     assert_eq!((&numbers["phase"], &numbers["lag"]), (&json!("running"), &json!(null)));
     let overview = server.get("/v1/overview").await.is(200).json();
-    assert_eq!(overview["jobs"][0]["name"], "counts");
+    assert_eq!(overview["jobs"][0]["job"], "counts");
+    assert_eq!(overview["jobs"][0], numbers, "one shape");
     let plan = server.get(&format!("{JOB}/explain?form=dot")).await.is(200);
     assert_eq!(plan.text, "dot of counts");
     let sql = json!({"sql": "INSERT INTO counts SELECT member FROM plays"});
