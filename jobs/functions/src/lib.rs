@@ -7,9 +7,14 @@
 
 mod appliance_health;
 mod arguments;
+mod coding;
+mod covered_seconds;
 mod decay;
 mod latest;
 mod linear;
+mod pack_older;
+mod values;
+mod watch_history;
 
 use std::sync::Arc;
 
@@ -24,6 +29,11 @@ pub fn aggregates() -> Vec<Arc<dyn AggregateFunction>> {
         Arc::new(decay::LatestTime),
         Arc::new(linear::Linear::Gram),
         Arc::new(linear::Linear::Weighted),
+        Arc::new(covered_seconds::CoveredSeconds),
+        Arc::new(pack_older::PackOlder),
+        Arc::new(values::Texts::OnlyValue),
+        Arc::new(values::Texts::SortedList),
+        Arc::new(watch_history::WatchHistory),
     ];
     for latest in latest::Latest::all() {
         all.push(Arc::new(latest));

@@ -1,6 +1,6 @@
 //! Prints generated playback, or the deletions from the history beside it, as JSON lines.
 //!
-//! `playback STREAM SEED SESSIONS MEMBERS TITLES PER_HOUR [DISORDER_MS DUPLICATE]`
+//! `playback STREAM SEED SESSIONS MEMBERS TITLES PER_HOUR [WATCHED_S DISORDER_MS DUPLICATE]`
 
 use std::env::args;
 use std::error::Error;
@@ -9,7 +9,8 @@ use std::io::{BufWriter, Write, stdout};
 use millrace_generate::playback::{Playback, PlaybackSettings, Plays};
 
 const FROM_MS: i64 = 1_760_000_000_000;
-const USAGE: &str = "playback STREAM SEED SESSIONS MEMBERS TITLES PER_HOUR [DISORDER_MS DUPLICATE]";
+const USAGE: &str =
+    "playback STREAM SEED SESSIONS MEMBERS TITLES PER_HOUR [WATCHED_S DISORDER_MS DUPLICATE]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = args().skip(1).collect();
@@ -26,12 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let whole = |number: f64| number as u32;
     let settings = PlaybackSettings {
         seed: u64::from(whole(*seed)),
-        watched_s: 400,
+        watched_s: whole(rest.first().copied().unwrap_or(400.0)),
         pause: 0.04,
         seek: 0.03,
         deletion: 0.1,
-        disorder_ms: whole(rest.first().copied().unwrap_or(0.0)),
-        duplicate: rest.get(1).copied().unwrap_or(0.0),
+        disorder_ms: whole(rest.get(1).copied().unwrap_or(0.0)),
+        duplicate: rest.get(2).copied().unwrap_or(0.0),
         ..Default::default()
     };
     let (members, titles) = (whole(*members), whole(*titles));

@@ -10,5 +10,6 @@ mod oca_health;
 mod rows;
 mod similar_titles;
 mod take_rate;
+mod viewing_history;
 
 mod harness_tests;

@@ -296,7 +296,11 @@ impl Converter<'_> {
                 .hint("unnest one list at a time, and read the fields of a row by name"));
         }
         let rel = self.made(rel)?;
-        self.require_append(rel.base, "UNNEST")?;
+        let append = self.graph.draft(rel.base).node.changes.is_append();
+        if !append {
+            // A row that is replaced takes its elements with it: they must be known.
+            self.graph.require_before(rel.base);
+        }
         let mut lists: Vec<usize> =
             unnest.list_type_columns.iter().map(|(list, _)| *list).collect();
         lists.sort_unstable();
@@ -325,7 +329,10 @@ impl Converter<'_> {
             Dealt::By(by) if by.iter().any(|column| lists.contains(column)) => Dealt::Anyhow,
             other => other.clone(),
         };
-        let facts = Facts { changes: Changes::Append, roles, dealt };
+        // Nothing but all of it tells one element of a list from another.
+        let every = (0..schema.fields().len()).collect();
+        let changes = if append { Changes::Append } else { Changes::Retract(every) };
+        let facts = Facts { changes, roles, dealt };
         let keep_empty = unnest.options.null_handling == NullHandling::PreserveAndExpandEmpty;
         let kind = NodeKind::Unnest(UnnestNode { lists, keep_empty });
         let base = self.graph.add(kind, vec![forward(rel.base)], schema, facts);
