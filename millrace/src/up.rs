@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::{CommandFactory, Parser};
 use tracing::info;
 
-use millrace_client::{ControlCommand, ExitKind};
+use millrace_client::{Context, ControlCommand, ExitKind};
 
 use crate::cli::{RouterArgs, UpArgs};
 use crate::plane::{Plane, PlaneSettings};
@@ -38,7 +38,8 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Verdict> {
         match &args.manifests {
             Some(manifests) => {
                 let reason = "declared by `millrace up`";
-                declare(manifests, &settings.store.data, plane.http, reason).await
+                let around = Context::of_process();
+                declare(manifests, &settings.store.data, plane.http, reason, around).await
             }
             None => Ok(Verdict::Good),
         }
@@ -65,13 +66,14 @@ struct Client {
     command: ControlCommand,
 }
 
-/// Declares the manifests as `millrace apply` does, with the platform that runs on `data` and
+/// Declares the manifests as `millrace apply` does `around`, with the platform that runs on `data` and
 /// listens on `http`.
 pub(crate) async fn declare(
     manifests: &Path,
     data: &Path,
     http: SocketAddr,
     reason: &str,
+    mut around: Context,
 ) -> anyhow::Result<Verdict> {
     // Of an address that stands for all, the one that is sure to be this machine.
     let host = if http.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { http.ip() };
@@ -89,7 +91,7 @@ pub(crate) async fn declare(
         reason.as_ref(),
     ];
     let client = Client::try_parse_from(words)?;
-    let done = millrace_client::run(client.command, Client::command()).await?;
+    let done = millrace_client::run_in(client.command, Client::command(), &mut around).await;
     Ok(if done == ExitKind::Done { Verdict::Good } else { Verdict::Bad })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// Path within `jobs/`, and text.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 10] = [
     ("open-bandit/manifests.yaml", include_str!("../../../jobs/open-bandit/manifests.yaml")),
     ("streams/manifests.yaml", include_str!("../../../jobs/streams/manifests.yaml")),
     ("take-rate/manifest.yaml", include_str!("../../../jobs/take-rate/manifest.yaml")),
@@ -16,6 +16,18 @@ const FILES: [(&str, &str); 7] = [
     (
         "similar-titles/similar-titles.sql",
         include_str!("../../../jobs/similar-titles/similar-titles.sql"),
+    ),
+    (
+        "artwork-personalization/manifest.yaml",
+        include_str!("../../../jobs/artwork-personalization/manifest.yaml"),
+    ),
+    (
+        "artwork-personalization/artwork-personalization.sql",
+        include_str!("../../../jobs/artwork-personalization/artwork-personalization.sql"),
+    ),
+    (
+        "artwork-personalization/policy-value.sql",
+        include_str!("../../../jobs/artwork-personalization/policy-value.sql"),
     ),
 ];
 

@@ -13,12 +13,15 @@ mod report;
 mod settled;
 mod view;
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context as _, ensure};
 
 use millrace_bus::{Admin, KafkaSettings};
+use millrace_client::Context;
 use millrace_events::NoProbe;
 use millrace_sinks::Warehouse;
 use millrace_spaas::sql::{SqlEngine, SqlLimits};
@@ -81,8 +84,7 @@ async fn show(plane: &Plane, store: &StoreArgs, started: Instant) -> anyhow::Res
     report::welcome(data, &plane.kafka, plane.http);
     plane.announce()?;
     let folder = bundle::write(data)?;
-    let declared = up::declare(&folder, data, plane.http, "declared by `millrace demo`").await?;
-    ensure!(declared == Verdict::Good, "what ships with the demo was refused");
+    declare(&folder, data, plane.http).await?;
     let kafka = KafkaSettings::plain(plane.kafka.clone());
     let warehouse = store::open(store, Arc::new(NoProbe)).await?;
     let tables = Arc::new(Tables(warehouse.clone()));
@@ -104,6 +106,20 @@ async fn show(plane: &Plane, store: &StoreArgs, started: Instant) -> anyhow::Res
     }
     feeds.stop().await;
     outcome.map(|_| Verdict::Bad)
+}
+
+/// Declares what is in `folder`, as `millrace apply` does. What grows and why, which that says of each
+/// job, stands in the READMEs of the shipped ones.
+async fn declare(folder: &Path, data: &Path, http: SocketAddr) -> anyhow::Result<()> {
+    let reason = "declared by `millrace demo`";
+    let quiet = Context { talk: Box::new(std::io::sink()), ..Context::of_process() };
+    if up::declare(folder, data, http, reason, quiet).await? == Verdict::Good {
+        return Ok(());
+    }
+    // Again, for its words.
+    let again = up::declare(folder, data, http, reason, Context::of_process()).await?;
+    ensure!(again == Verdict::Good, "what ships with the demo was refused");
+    Ok(())
 }
 
 impl Scene {

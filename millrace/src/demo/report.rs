@@ -143,8 +143,8 @@ pub(super) async fn taken(engine: &SqlEngine, feed: &[Value]) -> anyhow::Result<
             let rate = |name: &str| found[name].as_f64().unwrap_or(f64::NAN) * 10_000.0;
             println!(
                 "  {campaign:<9} {policy:<8} {:>11} {:>6} {:>11.1} {:>7.1} to {:<7.1} {}",
-                found["impressions"],
-                found["plays"],
+                found["impressions"].to_string(),
+                found["plays"].to_string(),
                 rate("take_rate"),
                 rate("low"),
                 rate("high"),

@@ -48,10 +48,13 @@ async fn the_demo_reports_the_real_click_through_rates_and_a_balanced_audit() ->
     for expected in [
         "impressions   40000 events by Kafka",
         "clicks          195 events by HTTP",
-        "| bts    | 10000       | 42     | 42               |",
-        "| random | 10000       | 38     | 38               |",
+        "playback       5637 events by Kafka",
         "| uniform-log | 40000     | 20000   | 20000    | 0             | 0        | true    |",
-        "40195 events acknowledged, 5 ledgers, all add up",
+        "45832 events acknowledged, 9 ledgers, all add up",
+        "  all       bts            10000     42        42.0    31.1 to 56.7    the same",
+        "  all       random         10000     38        38.0    27.7 to 52.1    the same",
+        "  men       bts            10000     69        69.0    54.6 to 87.2    the same",
+        "  men       random         10000     46        46.0    34.5 to 61.3    the same",
     ] {
         ensure!(first.contains(expected), "{expected:?} is missing in\n{first}");
     }
@@ -59,7 +62,8 @@ async fn the_demo_reports_the_real_click_through_rates_and_a_balanced_audit() ->
     // A second run finds everything there and doubles nothing.
     let second = succeeded(&demo(&["demo"]).output().await?)?;
     ensure!(second.contains("(40000 were there already)"), "{second}");
-    ensure!(second.contains("40195 events acknowledged, 5 ledgers, all add up"), "{second}");
+    ensure!(second.contains("45832 events acknowledged, 9 ledgers, all add up"), "{second}");
+    ensure!(second.matches("the same").count() == 4, "{second}");
     succeeded(&demo(&["audit"]).output().await?)?;
     Ok(())
 }
