@@ -58,6 +58,12 @@ impl Log {
         Self { partitions, seed, max_rows, percent: 100, opened: Arc::default() }
     }
 
+    /// One partition with the rows as they are, one at a time.
+    pub(crate) fn in_order(rows: RecordBatch) -> Self {
+        let partitions = Arc::new(vec![rows]);
+        Self { partitions, seed: 0, max_rows: 1, percent: 100, opened: Arc::default() }
+    }
+
     /// The log while only so many percent of its rows are there: it does not end.
     pub(crate) fn growing(&self, percent: usize) -> Self {
         Self { percent, ..self.clone() }
