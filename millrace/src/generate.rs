@@ -3,29 +3,21 @@
 use std::io::{BufWriter, StdoutLock, Write};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
-use bytes::Bytes;
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
-use millrace_bus::{KafkaSettings, Producer, ProducerLimits};
-use millrace_events::{Clock, Header, ID_HEADER, Outgoing, ReplayEvent, SystemClock, Transport};
+use millrace_bus::KafkaSettings;
+use millrace_events::{Clock, ReplayEvent, SystemClock};
 use millrace_generate::fleet::{Fleet, FleetSettings, bundled_ranges};
 use millrace_generate::playback::{Playback, PlaybackSettings, Plays};
 
 use crate::cli::{FleetArgs, GenerateArgs, GenerateCommand, GenerateTo, PaceArgs, PlaybackArgs};
 use crate::platform::RunFile;
+use crate::send::{ByHttp, ByKafka, CHUNK};
 use crate::{Verdict, compose};
 
-/// Events sent at once.
-const CHUNK: usize = 2_000;
-const QUEUE_BYTES: usize = 32 << 20;
-const LINGER: Duration = Duration::from_millis(5);
 /// Events that are due within this time go together.
 const TICK: Duration = Duration::from_millis(10);
-/// How often a request that was told to come back does so.
-const ATTEMPTS: u32 = 20;
 /// First second of 2026: printed events have the same times in every run.
 const FIXED_START_MS: i64 = 1_767_225_600_000;
 const PRINTED: Duration = Duration::from_mins(1);
@@ -140,8 +132,8 @@ fn due(speed: f64, after_ms: i64) -> Duration {
 /// Where events go.
 enum Target {
     Stdout { out: BufWriter<StdoutLock<'static>>, bare: bool },
-    Kafka(Box<Producer>),
-    Http { client: reqwest::Client, url: String, token: Option<String> },
+    Kafka(ByKafka),
+    Http(ByHttp),
 }
 
 impl Target {
@@ -156,8 +148,7 @@ impl Target {
                     Some(kafka) => kafka,
                     None => KafkaSettings::plain(RunFile::read(&pace.data)?.kafka),
                 };
-                let limits = ProducerLimits { queue_bytes: QUEUE_BYTES, linger: LINGER };
-                Self::Kafka(Box::new(Producer::new(&kafka, limits)?))
+                Self::Kafka(ByKafka::new(&kafka)?)
             }
             Some(GenerateTo::Http) => {
                 let http = RunFile::read(&pace.data)?.http;
@@ -165,7 +156,8 @@ impl Target {
                 // On loopback no token is needed, so none is no mistake.
                 let token = std::fs::read_to_string(pace.data.join("admin.token")).ok();
                 let token = token.map(|token| token.trim().to_owned());
-                Self::Http { client: reqwest::Client::new(), url: format!("http://{http}"), token }
+                let http = http.parse().with_context(|| format!("the address `{http}`"))?;
+                Self::Http(ByHttp::new(http, token))
             }
         })
     }
@@ -180,28 +172,8 @@ impl Target {
                 }
                 out.flush()?;
             }
-            Self::Kafka(producer) => {
-                let records = events.into_iter().map(record).collect();
-                for result in producer.send(records).await {
-                    result.context("send events")?;
-                }
-            }
-            Self::Http { client, url, token } => {
-                let mut streams: Vec<(&str, Vec<u8>)> = Vec::new();
-                for event in &events {
-                    let known = streams.iter().position(|(stream, _)| *stream == event.stream);
-                    let at = known.unwrap_or(streams.len());
-                    if known.is_none() {
-                        streams.push((event.stream, Vec::new()));
-                    }
-                    streams[at].1.extend(&event.json);
-                    streams[at].1.push(b'\n');
-                }
-                for (stream, body) in streams {
-                    let url = format!("{url}/v1/streams/{stream}/events");
-                    post(client, &url, token.as_deref(), Bytes::from(body)).await?;
-                }
-            }
+            Self::Kafka(kafka) => kafka.send(events).await?,
+            Self::Http(door) => door.send(&events).await?,
         }
         Ok(count)
     }
@@ -220,42 +192,4 @@ fn print(out: &mut impl Write, event: &ReplayEvent, bare: bool) -> std::io::Resu
     }
     out.write_all(&event.json)?;
     out.write_all(if bare { b"\n" } else { b"}\n" })
-}
-
-fn record(event: ReplayEvent) -> Outgoing {
-    Outgoing {
-        topic: event.stream.into(),
-        partition: None,
-        key: Some(Bytes::from(event.key)),
-        value: Some(Bytes::from(event.json)),
-        headers: vec![Header { name: ID_HEADER.into(), value: Some(Bytes::from(event.id)) }],
-        // Not the event's: Kafka would delete records of long ago.
-        timestamp_ms: None,
-    }
-}
-
-async fn post(
-    client: &reqwest::Client,
-    url: &str,
-    token: Option<&str>,
-    body: Bytes,
-) -> anyhow::Result<()> {
-    for _ in 0..ATTEMPTS {
-        let mut request = client.post(url).header(CONTENT_TYPE, "application/x-ndjson");
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        let answer = request.body(body.clone()).send().await.context("send events")?;
-        let status = answer.status();
-        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
-            let wait = answer.headers().get(RETRY_AFTER);
-            let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
-            tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
-            continue;
-        }
-        let text = answer.text().await?;
-        ensure!(status == StatusCode::ACCEPTED, "{url} answered {status}: {text}");
-        return Ok(());
-    }
-    bail!("{url} told us {ATTEMPTS} times to come back later")
 }

@@ -17,6 +17,7 @@ mod logging;
 mod manifests;
 mod plane;
 mod platform;
+mod send;
 mod serve;
 mod signals;
 mod sql;

@@ -32,6 +32,7 @@ use self::feeds::Feeds;
 use self::view::View;
 use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, SecretArgs, StoreArgs};
 use crate::plane::{Plane, PlaneSettings};
+use crate::send::ByHttp;
 use crate::signals::Signals;
 use crate::store::{self, Tables};
 use crate::{Verdict, audit, manifests, up};
@@ -72,6 +73,7 @@ const TAKEN: &str = "campaign_take_rate";
 /// What the demo's parts have in common.
 struct Scene {
     api: Api,
+    door: ByHttp,
     kafka: KafkaSettings,
     admin: Admin,
     warehouse: Warehouse,
@@ -88,8 +90,11 @@ async fn show(plane: &Plane, store: &StoreArgs, started: Instant) -> anyhow::Res
     let kafka = KafkaSettings::plain(plane.kafka.clone());
     let warehouse = store::open(store, Arc::new(NoProbe)).await?;
     let tables = Arc::new(Tables(warehouse.clone()));
+    let token = std::fs::read_to_string(data.join("admin.token"))?;
+    let token = token.trim().to_owned();
     let scene = Scene {
-        api: Api::new(plane.http, &std::fs::read_to_string(data.join("admin.token"))?),
+        api: Api::new(plane.http, &token),
+        door: ByHttp::new(plane.http, Some(token)),
         admin: Admin::new(&kafka).context("the embedded broker")?,
         kafka,
         warehouse,
