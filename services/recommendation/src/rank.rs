@@ -1,0 +1,90 @@
+//! What makes one title better than another for a member.
+
+use std::collections::HashMap;
+
+use crate::ids::{Country, TitleId};
+use crate::shelves::{Shelves, Watched};
+
+/// How much each reason counts; each is between 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weights {
+    /// Popularity in the country: `ln(1 + score) / ln(1 + greatest score)`.
+    pub popularity: f64,
+    /// Plays per impression: the lower bound of the Wilson interval `low`, as `low / (low + 0.05)`.
+    pub take_rate: f64,
+    /// Similarity to what the member watched, recent titles counting more, at most 1.
+    pub similarity: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { popularity: 0.4, take_rate: 0.2, similarity: 0.4 }
+    }
+}
+
+/// The rate at which the part of `take_rate` is a half.
+const HALF_RATE: f64 = 0.05;
+/// Recent titles whose neighbours are looked at.
+const RECENT: usize = 10;
+/// How much less the next older title counts.
+const FADE: f64 = 0.85;
+
+/// Scores titles for one request.
+pub(crate) struct Ranking<'a> {
+    shelves: &'a Shelves,
+    weights: Weights,
+    country: Country,
+    /// `ln(1 + greatest score)` of the country.
+    scale: f64,
+    similar: HashMap<TitleId, f64>,
+}
+
+impl<'a> Ranking<'a> {
+    /// For a country, and for what a member watched, most recent first.
+    pub(crate) fn new<'w>(
+        shelves: &'a Shelves,
+        weights: Weights,
+        country: Country,
+        watched: impl Iterator<Item = &'w Watched>,
+    ) -> Self {
+        let mut similar: HashMap<TitleId, f64> = HashMap::new();
+        let mut part = 1.0;
+        for title in watched.take(RECENT) {
+            // What was given up early says little about taste.
+            let liked = part * (0.2 + 0.8 * title.completion.clamp(0.0, 1.0));
+            for (other, score) in shelves.similar.to(title.title_id).iter() {
+                *similar.entry(*other).or_default() += liked * score.clamp(0.0, 1.0);
+            }
+            part *= FADE;
+        }
+        let scale = shelves.popularities.greatest(country).max(0.0).ln_1p();
+        Self { shelves, weights, country, scale, similar }
+    }
+
+    /// The score of a title, 0 to the sum of the weights.
+    pub(crate) fn score(&self, title: TitleId) -> f64 {
+        let popularity = self.shelves.popularities.of(self.country, title);
+        let popular = match popularity {
+            Some(p) if self.scale > 0.0 => p.score.max(0.0).ln_1p() / self.scale,
+            _ => 0.0,
+        };
+        let low = self.shelves.rates.low(title, self.country).unwrap_or(0.0).max(0.0);
+        let taken = low / (low + HALF_RATE);
+        let similar = self.similar.get(&title).copied().unwrap_or(0.0).min(1.0);
+        self.weights.popularity * popular
+            + self.weights.take_rate * taken
+            + self.weights.similarity * similar
+    }
+
+    /// The best of `titles`, best first; equals by their ids, so that the order is always the same.
+    pub(crate) fn best(
+        &self,
+        titles: impl Iterator<Item = TitleId>,
+        count: usize,
+    ) -> Vec<(TitleId, f64)> {
+        let mut scored: Vec<_> = titles.map(|title| (title, self.score(title))).collect();
+        scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        scored.truncate(count);
+        scored
+    }
+}

@@ -1,0 +1,73 @@
+//! A map in parts, so that a reader waits for nobody but a writer of the same part, for moments.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+const SHARDS: usize = 64;
+
+/// A concurrent map of values that are cheap to clone.
+#[derive(Debug)]
+pub(crate) struct Sharded<K, V> {
+    shards: Vec<RwLock<HashMap<K, V>>>,
+    hasher: RandomState,
+}
+
+impl<K, V> Default for Sharded<K, V> {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::new(HashMap::new())).collect();
+        Self { shards, hasher: RandomState::new() }
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Sharded<K, V> {
+    fn shard(&self, key: &K) -> &RwLock<HashMap<K, V>> {
+        let hash = usize::try_from(self.hasher.hash_one(key) >> 40).expect("24 bits");
+        &self.shards[hash % SHARDS]
+    }
+
+    fn read(&self, key: &K) -> RwLockReadGuard<'_, HashMap<K, V>> {
+        self.shard(key).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, key: &K) -> RwLockWriteGuard<'_, HashMap<K, V>> {
+        self.shard(key).write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.read(key).get(key).cloned()
+    }
+
+    pub(crate) fn put(&self, key: K, value: V) {
+        self.write(&key).insert(key, value);
+    }
+
+    pub(crate) fn remove(&self, key: &K) {
+        self.write(key).remove(key);
+    }
+
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            shard.write().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    /// Every entry; for few only.
+    pub(crate) fn all(&self) -> Vec<(K, V)>
+    where
+        K: Clone,
+    {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            all.extend(shard.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        all
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let len =
+            |s: &RwLock<HashMap<K, V>>| s.read().unwrap_or_else(PoisonError::into_inner).len();
+        self.shards.iter().map(len).sum()
+    }
+}

@@ -1,0 +1,7 @@
+//! The recommendation service against a real broker: feeds in, answers out, impressions logged.
+
+mod faults;
+mod histories;
+mod impressions;
+mod pages;
+mod stand;
