@@ -18,10 +18,12 @@
 
 mod error;
 mod follower;
+mod http;
 mod store;
 mod view;
 
 pub use error::FeedError;
 pub use follower::{FeedStatus, Follower, FollowerSettings, Statuses};
+pub use http::{FeedApi, Token, TokenError};
 pub use store::{Changed, Changes, FeedStore, Opened, Places};
 pub use view::{Change, View};

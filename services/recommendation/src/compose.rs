@@ -159,7 +159,7 @@ impl Draft<'_> {
     fn trending(&mut self, place: u8, ranking: &Ranking<'_>) {
         let trending = self.composer.shelves.popularities.trending(self.country);
         let free = trending.iter().copied().filter(|title| !self.taken.contains(title));
-        let best = ranking.best(free.take(self.per_row * POOL), self.per_row * POOL);
+        let best = ranking.best(free.take(self.per_row * POOL));
         self.add(place, RowName::Trending, None, ranked(best), self.per_row);
     }
 
@@ -169,7 +169,7 @@ impl Draft<'_> {
         for reason in reasons.take(POOL) {
             let similar = self.composer.shelves.similar.to(reason.title_id);
             let free = similar.iter().map(|(t, _)| *t).filter(|t| !self.taken.contains(t));
-            let best = ranking.best(free.take(self.per_row * POOL), self.per_row * POOL);
+            let best = ranking.best(free.take(self.per_row * POOL));
             let rows = self.rows.len();
             let because = Some(reason.title_id);
             self.add(place, RowName::BecauseYouWatched, because, ranked(best), self.per_row);

@@ -14,7 +14,7 @@ pub struct TitleId(pub i64);
 #[serde(transparent)]
 pub struct MemberId(pub i64);
 
-/// Code of a country, at most four ASCII letters or digits; none stands for the world.
+/// Code of a country, at most four ASCII letters or digits; `*` stands for the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Country([u8; 4]);
 
@@ -24,6 +24,9 @@ impl Country {
 
     /// Parses a code; case does not matter.
     pub fn parse(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::WORLD);
+        }
         let fits = text.len() <= 4 && text.bytes().all(|b| b.is_ascii_alphanumeric());
         let mut code = [0; 4];
         for (to, from) in code.iter_mut().zip(text.bytes()) {
@@ -32,8 +35,11 @@ impl Country {
         fits.then_some(Self(code))
     }
 
-    /// The code; empty for the world.
+    /// The code.
     pub fn as_str(&self) -> &str {
+        if *self == Self::WORLD {
+            return "*";
+        }
         let length = self.0.iter().position(|b| *b == 0).unwrap_or(4);
         std::str::from_utf8(&self.0[..length]).expect("made of ASCII")
     }

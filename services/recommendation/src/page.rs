@@ -56,6 +56,7 @@ pub enum RowName {
     /// Similar to a title the member watched.
     BecauseYouWatched,
     /// The ten most popular of the country.
+    #[serde(rename = "top_10")]
     Top10,
     /// Released last.
     New,

@@ -8,17 +8,20 @@ use crate::shelves::{Shelves, Watched};
 /// How much each reason counts; each is between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weights {
-    /// Popularity in the country: `ln(1 + score) / ln(1 + greatest score)`.
+    /// Popularity beside the most popular title of the country.
     pub popularity: f64,
     /// Plays per impression: the lower bound of the Wilson interval `low`, as `low / (low + 0.05)`.
     pub take_rate: f64,
     /// Similarity to what the member watched, recent titles counting more, at most 1.
     pub similarity: f64,
+    /// Place in the list that a row is picked from (most rising, most similar first): 1 for the
+    /// first, falling evenly.
+    pub place: f64,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { popularity: 0.4, take_rate: 0.2, similarity: 0.4 }
+        Self { popularity: 0.4, take_rate: 0.2, similarity: 0.4, place: 0.6 }
     }
 }
 
@@ -34,8 +37,6 @@ pub(crate) struct Ranking<'a> {
     shelves: &'a Shelves,
     weights: Weights,
     country: Country,
-    /// `ln(1 + greatest score)` of the country.
-    scale: f64,
     similar: HashMap<TitleId, f64>,
 }
 
@@ -57,17 +58,12 @@ impl<'a> Ranking<'a> {
             }
             part *= FADE;
         }
-        let scale = shelves.popularities.greatest(country).max(0.0).ln_1p();
-        Self { shelves, weights, country, scale, similar }
+        Self { shelves, weights, country, similar }
     }
 
     /// The score of a title, 0 to the sum of the weights.
     pub(crate) fn score(&self, title: TitleId) -> f64 {
-        let popularity = self.shelves.popularities.of(self.country, title);
-        let popular = match popularity {
-            Some(p) if self.scale > 0.0 => p.score.max(0.0).ln_1p() / self.scale,
-            _ => 0.0,
-        };
+        let popular = self.shelves.popularities.relative(self.country, title);
         let low = self.shelves.rates.low(title, self.country).unwrap_or(0.0).max(0.0);
         let taken = low / (low + HALF_RATE);
         let similar = self.similar.get(&title).copied().unwrap_or(0.0).min(1.0);
@@ -76,15 +72,17 @@ impl<'a> Ranking<'a> {
             + self.weights.similarity * similar
     }
 
-    /// The best of `titles`, best first; equals by their ids, so that the order is always the same.
-    pub(crate) fn best(
-        &self,
-        titles: impl Iterator<Item = TitleId>,
-        count: usize,
-    ) -> Vec<(TitleId, f64)> {
-        let mut scored: Vec<_> = titles.map(|title| (title, self.score(title))).collect();
+    /// The best of a list, best first; equals by their ids, so that the order is always the same.
+    pub(crate) fn best(&self, list: impl Iterator<Item = TitleId>) -> Vec<(TitleId, f64)> {
+        let mut scored: Vec<_> = list.map(|title| (title, self.score(title))).collect();
+        #[expect(clippy::cast_precision_loss, reason = "places of a short list")]
+        let step = self.weights.place / scored.len().max(1) as f64;
+        let mut place = self.weights.place;
+        for (_, score) in &mut scored {
+            *score += place;
+            place -= step;
+        }
         scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        scored.truncate(count);
         scored
     }
 }

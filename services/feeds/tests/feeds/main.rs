@@ -2,6 +2,7 @@
 
 mod faults;
 mod follow;
+mod http;
 mod kill;
 mod stand;
 mod store;

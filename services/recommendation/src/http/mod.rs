@@ -7,13 +7,17 @@ mod problems;
 mod stats;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query};
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use millrace_feeds::FeedApi;
 use millrace_http::Problem;
 
 use crate::pressure::{Pass, Priority};
@@ -39,18 +43,42 @@ fn operations() -> OpenApiRouter<Desk> {
 }
 
 /// The OpenAPI document.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    operations().into_openapi()
+pub fn openapi() -> Value {
+    with_feeds(&operations().into_openapi())
+}
+
+/// The document with the paths of feeds, which every service that has some serves alike.
+fn with_feeds(document: &utoipa::openapi::OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).expect("a document is JSON");
+    if let (Value::Object(feeds), Some(paths)) =
+        (FeedApi::openapi(), document["paths"].as_object_mut())
+    {
+        paths.extend(feeds);
+    }
+    document
 }
 
 pub(crate) fn router(desk: Desk) -> Router {
     let (router, document) = operations().split_for_parts();
+    let document = with_feeds(&document);
+    let feeds = FeedApi::new(desk.store.clone(), desk.statuses.clone(), desk.clock.clone());
+    let copies = feeds.router().layer(from_fn_with_state(desk.clone(), copying));
     router
         .route("/openapi.json", get(move || std::future::ready(Json(document.clone()))))
         .route("/metrics", get(ops::metrics))
         .route("/healthz", get(ops::alive))
         .route("/readyz", get(ops::ready))
         .with_state(desk)
+        .merge(copies)
+}
+
+/// Who copies feeds waits first.
+async fn copying(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    match enter(&desk, Priority::Low) {
+        // It is let go once the answer begins: a stream of events may last for days.
+        Ok(_pass) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// Lets a request in, or says that it should come again.

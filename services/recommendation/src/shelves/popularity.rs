@@ -8,22 +8,41 @@ use serde::{Deserialize, Serialize};
 use super::sharded::Sharded;
 use super::typed::Rows;
 use crate::ids::{Country, TitleId};
+use crate::time;
 
 /// Titles that a row of trending ones is picked from.
 const TRENDING: usize = 200;
 
+/// Scores shrink by the factor e in this time, whatever title they are of.
+const FADES_MS: f64 = 7.0 * 86_400_000.0;
+
 /// How popular a title is in a country.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Popularity {
     /// Plays.
-    #[serde(default)]
     pub plays: f64,
-    /// Plays, older ones counting less.
-    #[serde(default)]
+    /// Plays, older ones counting less, at the time `as_of_ms`.
     pub score: f64,
     /// How much more it is played than before.
-    #[serde(default)]
     pub trend: f64,
+    /// When it was played last, milliseconds since the Unix epoch.
+    pub as_of_ms: i64,
+}
+
+impl Popularity {
+    /// What the score is at a later time.
+    fn score_at(&self, ms: i64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
+        let age = (ms - self.as_of_ms).max(0) as f64;
+        self.score.max(0.0) * (-age / FADES_MS).exp()
+    }
+}
+
+/// The time of the latest play in a country, and the greatest score then.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    as_of_ms: i64,
+    greatest: f64,
 }
 
 /// What is watched where.
@@ -31,7 +50,7 @@ pub struct Popularity {
 pub struct Popularities {
     titles: Sharded<(Country, TitleId), Popularity>,
     trending: Sharded<Country, Arc<Vec<TitleId>>>,
-    greatest: Sharded<Country, f64>,
+    scales: Sharded<Country, Scale>,
     top: Sharded<Country, Arc<Vec<(u32, TitleId)>>>,
 }
 
@@ -41,9 +60,14 @@ impl Popularities {
         self.titles.get(&(country, title))
     }
 
-    /// The greatest score in a country; 0 if nothing is known of it.
-    pub fn greatest(&self, country: Country) -> f64 {
-        self.greatest.get(&country).unwrap_or(0.0)
+    /// How popular a title is beside the most popular one of the country, both at the time of the
+    /// latest play there: `ln(1 + score) / ln(1 + greatest score)`.
+    pub fn relative(&self, country: Country, title: TitleId) -> f64 {
+        let Some(scale) = self.scales.get(&country).filter(|scale| scale.greatest > 0.0) else {
+            return 0.0;
+        };
+        let score = self.of(country, title).map_or(0.0, |p| p.score_at(scale.as_of_ms));
+        score.ln_1p() / scale.greatest.ln_1p()
     }
 
     /// The titles that rise most in a country.
@@ -76,9 +100,19 @@ pub(super) struct Key {
     title_id: TitleId,
 }
 
+#[derive(Deserialize)]
+pub(super) struct Row {
+    #[serde(default)]
+    plays: f64,
+    #[serde(default)]
+    score: f64,
+    #[serde(default)]
+    trend: f64,
+    as_of: Option<String>,
+}
+
 pub(super) struct PopularityRows {
     shown: Arc<Popularities>,
-    /// The scores of all countries together under [`Country::WORLD`], unless the feed has them.
     countries: BTreeMap<Country, HashMap<TitleId, Popularity>>,
     changed: BTreeSet<Country>,
 }
@@ -91,24 +125,29 @@ impl PopularityRows {
     fn show(&self, country: Country) {
         let Some(titles) = self.countries.get(&country).filter(|titles| !titles.is_empty()) else {
             self.shown.trending.remove(&country);
-            self.shown.greatest.remove(&country);
+            self.shown.scales.remove(&country);
             return;
         };
-        let mut order: Vec<_> = titles.iter().map(|(title, p)| (*title, *p)).collect();
+        let as_of_ms = titles.values().map(|p| p.as_of_ms).max().unwrap_or(0);
+        let mut greatest = 0.0;
         // What rises from next to nothing rises most: the score counts too.
-        let weight = |p: &Popularity| p.score.max(0.0).ln_1p() * (1.0 + p.trend.max(0.0));
-        order.sort_by(|a, b| weight(&b.1).total_cmp(&weight(&a.1)).then(a.0.cmp(&b.0)));
+        let weigh = |(title, p): (&TitleId, &Popularity)| {
+            let score = p.score_at(as_of_ms);
+            greatest = f64::max(greatest, score);
+            (score.ln_1p() * (1.0 + p.trend.max(0.0)), *title)
+        };
+        let mut order: Vec<_> = titles.iter().map(weigh).collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         order.truncate(TRENDING);
-        let greatest = titles.values().map(|p| p.score).fold(0.0, f64::max);
-        self.shown.greatest.put(country, greatest);
-        let order = order.into_iter().map(|(title, _)| title).collect();
+        self.shown.scales.put(country, Scale { as_of_ms, greatest });
+        let order = order.into_iter().map(|(_, title)| title).collect();
         self.shown.trending.put(country, Arc::new(order));
     }
 }
 
 impl Rows for PopularityRows {
     type Key = Key;
-    type Row = Popularity;
+    type Row = Row;
     const FEED: &'static str = "popularity";
 
     fn reset(&mut self) {
@@ -118,7 +157,9 @@ impl Rows for PopularityRows {
         self.publish();
     }
 
-    fn put(&mut self, key: Key, row: Popularity) {
+    fn put(&mut self, key: Key, row: Row) {
+        let as_of_ms = row.as_of.as_deref().and_then(time::parse).unwrap_or(0);
+        let row = Popularity { plays: row.plays, score: row.score, trend: row.trend, as_of_ms };
         self.countries.entry(key.country).or_default().insert(key.title_id, row);
         self.shown.titles.put((key.country, key.title_id), row);
         self.changed.insert(key.country);

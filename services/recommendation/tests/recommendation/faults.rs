@@ -222,6 +222,7 @@ async fn at_ten_times_the_load_the_least_important_goes_first() {
         refused += 1;
     }
     assert_eq!(served.ask(Method::GET, "/v1/titles/1/stats").await.0, 503, "statistics wait");
+    assert_eq!(served.ask(Method::GET, "/v1/feeds/titles").await.0, 503, "copies wait");
     assert_eq!(served.ask(Method::GET, "/v1/members/7/history").await.0, 503, "histories too");
     assert_eq!(served.ask(Method::GET, "/healthz").await.0, 200, "it lives");
     gate.add_permits(1000);

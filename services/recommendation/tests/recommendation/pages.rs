@@ -109,6 +109,7 @@ async fn mistakes_in_requests_are_told() {
         "/v1/members/{id}/history",
         "/v1/members/{id}/history/{title}",
         "/v1/titles/{id}/stats",
+        "/v1/feeds/{name}",
     ] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
@@ -149,5 +150,24 @@ async fn statistics_of_a_title_come_from_four_feeds() {
     let artworks = stats["artworks"].as_array().unwrap();
     let best = artworks.iter().find(|a| a["artwork_id"] == 21).unwrap();
     assert!(best["probability"].as_f64().unwrap() > 0.9, "{artworks:?}");
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_copy_the_feeds() {
+    let broker = TestBroker::start().await;
+    let kafka = broker.settings();
+    create_topics(&kafka).await;
+    write_catalogue(&kafka).await;
+    let folder = tempfile::tempdir().unwrap();
+    let served = Start::new(&broker, folder.path()).serve().await;
+    served.has_read(30).await;
+    let page = served.get("/v1/feeds/titles?limit=20").await;
+    assert_eq!((page["changes"].as_array().unwrap().len(), &page["more"]), (20, &json!(true)));
+    assert_eq!(page["changes"][0]["row"]["name"], "Title 1");
+    let next = page["next"].as_str().unwrap();
+    let page = served.get(&format!("/v1/feeds/titles?since={next}")).await;
+    assert_eq!((page["changes"].as_array().unwrap().len(), &page["more"]), (10, &json!(false)));
+    assert_eq!(served.get("/v1/feeds").await["feeds"].as_array().unwrap().len(), 9);
     served.stop().await;
 }
