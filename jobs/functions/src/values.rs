@@ -62,10 +62,10 @@ impl AggregateFunction for Texts {
     }
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        match args {
-            [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View] => Ok(DataType::Utf8),
-            _ => plan_err!("{} takes one text", self.name()),
-        }
+        let [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View] = args else {
+            return plan_err!("{} takes one text", self.name());
+        };
+        Ok(DataType::Utf8)
     }
 
     fn update(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()> {

@@ -11,7 +11,7 @@ const LEVEL: i32 = 3;
 /// Consecutive rows, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Time and tie of each row.
+    /// Time and rank of each row.
     order: Vec<(i64, i64)>,
     packed: Vec<u8>,
 }
@@ -31,7 +31,7 @@ impl Chunk {
                 chunks.push(Self::pack(std::mem::take(&mut order), &lines)?);
                 lines.clear();
             }
-            order.push((row.time, row.tie));
+            order.push((row.time, row.rank));
             lines.extend_from_slice(&row.line);
             lines.push(b'\n');
         }
@@ -48,7 +48,7 @@ impl Chunk {
         // JSON has no line break within a line.
         let lines = lines.split(|byte| *byte == b'\n');
         let row =
-            |(&(time, tie), line): (&(i64, i64), &[u8])| Row { time, tie, line: line.to_vec() };
+            |(&(time, rank), line): (&(i64, i64), &[u8])| Row { time, rank, line: line.to_vec() };
         Ok(self.order.iter().zip(lines).map(row).collect())
     }
 
@@ -57,29 +57,29 @@ impl Chunk {
         &self.packed
     }
 
-    /// Time and tie of the latest row.
+    /// Time and rank of the latest row.
     pub(super) fn newest(&self) -> (i64, i64) {
         *self.order.last().expect("a chunk has rows")
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         put_u64(out, self.order.len() as u64);
-        let (mut time, mut tie) = (0_i64, 0_i64);
-        for (next_time, next_tie) in &self.order {
+        let (mut time, mut rank) = (0_i64, 0_i64);
+        for (next_time, next_rank) in &self.order {
             put_i64(out, next_time.wrapping_sub(time));
-            put_i64(out, next_tie.wrapping_sub(tie));
-            (time, tie) = (*next_time, *next_tie);
+            put_i64(out, next_rank.wrapping_sub(rank));
+            (time, rank) = (*next_time, *next_rank);
         }
         put_bytes(out, &self.packed);
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let count = reader.usize()?;
-        let (mut order, mut time, mut tie) = (Vec::new(), 0_i64, 0_i64);
+        let (mut order, mut time, mut rank) = (Vec::new(), 0_i64, 0_i64);
         for _ in 0..count {
             time = time.wrapping_add(reader.i64()?);
-            tie = tie.wrapping_add(reader.i64()?);
-            order.push((time, tie));
+            rank = rank.wrapping_add(reader.i64()?);
+            order.push((time, rank));
         }
         Ok(Self { order, packed: reader.bytes()?.to_vec() })
     }

@@ -1,4 +1,4 @@
-//! `pack_older(keep, chunk_bytes, time, tie, name, value, …)`: rows but the latest, compressed.
+//! `pack_older(keep, chunk_bytes, time, rank, name, value, …)`: rows but the latest, compressed.
 
 mod chunk;
 mod state;
@@ -27,7 +27,7 @@ use state::{Row, Rows};
 /// |---|---|
 /// | `keep` | how many rows are not packed |
 /// | `chunk_bytes` | most bytes of a chunk before it is compressed |
-/// | `time`, `tie` | order of the rows; of one time, that with the smaller `tie` counts as later |
+/// | `time`, `rank` | order of the rows; of one time, that with the smaller `rank` counts as later |
 /// | `name`, `value`, … | the row: names of its columns and their values; NULLs are left out |
 ///
 /// The result is a list of rows `(chunk, chunks, packed)`: number of the chunk from 0, how many
@@ -60,16 +60,16 @@ impl AggregateFunction for PackOlder {
         use DataType::{LargeUtf8, Timestamp, Utf8, Utf8View};
         let names = |row: &[DataType]| {
             let text = |kind: &DataType| matches!(kind, Utf8 | LargeUtf8 | Utf8View);
-            !row.is_empty() && row.len() % 2 == 0 && row.iter().step_by(2).all(text)
+            !row.is_empty() && row.len().is_multiple_of(2) && row.iter().step_by(2).all(text)
         };
         match args {
-            [keep, bytes, Timestamp(..), tie, row @ ..]
-                if [keep, bytes, tie].iter().all(|kind| kind.is_integer()) && names(row) =>
+            [keep, bytes, Timestamp(..), rank, row @ ..]
+                if [keep, bytes, rank].iter().all(|kind| kind.is_integer()) && names(row) =>
             {
                 Ok(DataType::List(item()))
             }
             _ => plan_err!(
-                "pack_older takes keep, chunk_bytes, time, tie (a whole number), and a name and a \
+                "pack_older takes keep, chunk_bytes, time, rank (a whole number), and a name and a \
                  value of each column"
             ),
         }
@@ -151,9 +151,9 @@ fn limits(args: &[ArrayRef], rows: &[u32]) -> Result<(usize, usize)> {
 fn of_columns(args: &[ArrayRef], rows: &[u32]) -> Result<Vec<Row>> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let (times, ties) = (cast(&args[2], &micros)?, cast(&args[3], &DataType::Int64)?);
+    let (times, ranks) = (cast(&args[2], &micros)?, cast(&args[3], &DataType::Int64)?);
     let times = times.as_primitive::<TimestampMicrosecondType>();
-    let ties = ties.as_primitive::<Int64Type>();
+    let ranks = ranks.as_primitive::<Int64Type>();
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for pair in args[4..].chunks_exact(2) {
         let name = cast(&pair[0].slice(*first as usize, 1), &DataType::Utf8)?;
@@ -172,7 +172,7 @@ fn of_columns(args: &[ArrayRef], rows: &[u32]) -> Result<Vec<Row>> {
         }
         let mut line = Vec::new();
         encoder.encode(row, &mut line);
-        Ok(Row { time: times.value(row), tie: -ties.value(row), line })
+        Ok(Row { time: times.value(row), rank: ranks.value(row).wrapping_neg(), line })
     };
     rows.iter().map(row).collect()
 }

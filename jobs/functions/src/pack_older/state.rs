@@ -5,18 +5,18 @@ use datafusion::common::{Result, exec_err};
 use super::chunk::Chunk;
 use crate::coding::{Reader, put_bytes, put_i64, put_u64};
 
-/// A row in order of time; of one time the greater `tie` is the later.
+/// A row in order of time; of one time the greater `rank` is the later.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Row {
     pub(super) time: i64,
-    pub(super) tie: i64,
+    pub(super) rank: i64,
     /// The row as a JSON object.
     pub(super) line: Vec<u8>,
 }
 
 impl Row {
     fn place(&self) -> (i64, i64) {
-        (self.time, self.tie)
+        (self.time, self.rank)
     }
 }
 
@@ -127,7 +127,7 @@ impl Rows {
         put_u64(out, self.recent.len() as u64);
         for row in &self.recent {
             put_i64(out, row.time);
-            put_i64(out, row.tie);
+            put_i64(out, row.rank);
             put_bytes(out, &row.line);
         }
         for chunk in &self.chunks {
@@ -143,8 +143,8 @@ impl Rows {
         let mut reader = Reader(bytes);
         held.limits(reader.usize()?, reader.usize()?);
         for _ in 0..reader.usize()? {
-            let (time, tie) = (reader.i64()?, reader.i64()?);
-            held.recent.push(Row { time, tie, line: reader.bytes()?.to_vec() });
+            let (time, rank) = (reader.i64()?, reader.i64()?);
+            held.recent.push(Row { time, rank, line: reader.bytes()?.to_vec() });
         }
         while !reader.0.is_empty() {
             held.chunks.push(Chunk::read(&mut reader)?);

@@ -254,6 +254,23 @@ fn lists_are_unnested() {
 }
 
 #[test]
+fn elements_are_taken_back_with_the_row_whose_list_they_are_in() {
+    let sql = "INSERT INTO keyed SELECT channel, COUNT(*) AS n FROM (SELECT bidder, \
+               ARRAY_AGG(channel) AS channels FROM bid GROUP BY bidder) \
+               CROSS JOIN UNNEST(channels) AS c (channel) GROUP BY channel";
+    let plan = planned(sql, &keyed(&["channel"]));
+    let unnest = plan.nodes.iter().find(|node| matches!(node.kind, NodeKind::Unnest(_)));
+    let unnest = unnest.expect("a list is unnested");
+    let all = (0..unnest.schema.fields().len()).collect();
+    assert_eq!(unnest.changes, Changes::Retract(all));
+    let groups = plan.nodes.iter().filter_map(|node| match &node.kind {
+        NodeKind::GroupAggregate(group) => Some((group.input_changes, group.emit_before)),
+        _ => None,
+    });
+    assert_eq!(groups.collect::<Vec<_>>(), [(false, true), (true, false)]);
+}
+
+#[test]
 fn inserts_share_their_source_and_views() {
     let sql = format!(
         "CREATE TEMPORARY VIEW counts AS SELECT bidder, COUNT(*) AS n, window_start, window_end FROM \
