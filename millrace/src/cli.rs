@@ -12,6 +12,7 @@ use millrace_spec::{parse_duration, parse_size};
 
 mod generate;
 mod job;
+mod ope;
 mod serve;
 
 pub(crate) use generate::{
@@ -21,6 +22,7 @@ pub(crate) use job::{
     CheckOutput, JobArgs, JobCommand, JobExplainArgs, JobRunArgs, JobStreamingArgs, JobTextArgs,
     JobValidateArgs, PlanOutput, RunOutput,
 };
+pub(crate) use ope::{Campaign, LogName, OpeArgs, PolicyArg};
 pub(crate) use serve::{ServeArgs, ServeCommand, ServiceArgs};
 
 /// Event streams into tables, every event exactly once.
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Streaming SQL jobs: run them, explain, validate.
     Job(JobArgs),
+    /// Estimate what a policy would have been worth, from logged impressions.
+    Ope(Box<OpeArgs>),
     /// Check manifests; print every mistake with file, line and column.
     Validate(ManifestArgs),
     /// Print the JSON Schema of the manifests.

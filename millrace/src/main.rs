@@ -15,6 +15,7 @@ mod generate;
 mod job;
 mod logging;
 mod manifests;
+mod ope;
 mod plane;
 mod platform;
 mod send;
@@ -90,6 +91,7 @@ async fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Generate(args) => generate::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Job(args) => job::run(args).await,
+        Command::Ope(args) => ope::run(*args).await,
         Command::Validate(args) => Ok(manifests::validate(&args)),
         Command::Schema => manifests::print_schema(),
         Command::DeadLetters(args) => dead_letters::run(args.command).await,

@@ -84,6 +84,11 @@ impl Variable for Beta {
         (self.alpha * self.other / (sum + 1.0)).sqrt() / sum
     }
 
+    /// With few plays the tail is that of an exponential distribution.
+    fn upper(&self) -> f64 {
+        (self.mean() + 27.0 * self.deviation()).min(1.0)
+    }
+
     fn support(&self) -> (f64, f64) {
         (0.0, 1.0)
     }

@@ -5,6 +5,10 @@
 pub(crate) trait Variable {
     fn mean(&self) -> f64;
     fn deviation(&self) -> f64;
+    /// Above it the probability is below 1e-11.
+    fn upper(&self) -> f64 {
+        self.mean() + 9.0 * self.deviation()
+    }
     /// No probability is outside.
     fn support(&self) -> (f64, f64);
     fn density(&self, x: f64) -> f64;
@@ -21,8 +25,10 @@ const GAUSS: [(f64, f64); 4] = [
 ];
 
 /// Ends of the pieces of the line around each variable's mean, in its deviations.
-const AROUND: [f64; 14] =
-    [-8.0, -6.0, -4.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 9.0];
+const AROUND: [f64; 19] = [
+    -8.0, -6.0, -4.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 9.0, 12.0, 15.0,
+    20.0, 27.0,
+];
 
 /// `result[rank][i]`: the probability that variable `i` has exactly `rank` of the others above it,
 /// for the first `ranks` ranks.
@@ -75,7 +81,7 @@ fn cuts<V: Variable>(variables: &[V], ranks: usize) -> Vec<f64> {
         .copied()
         .unwrap_or(0.0)
         .max(supports().map(|s| s.0).fold(f64::NEG_INFINITY, f64::max));
-    let high = variables.iter().map(|v| v.mean() + 9.0 * v.deviation());
+    let high = variables.iter().map(Variable::upper);
     let high = high.fold(low, f64::max).min(supports().map(|s| s.1).fold(f64::INFINITY, f64::min));
     let around = variables.iter().flat_map(|v| AROUND.map(|z| v.mean() + z * v.deviation()));
     let even = (0..=16).map(|part| low + (high - low) * f64::from(part) / 16.0);

@@ -7,6 +7,7 @@ mod artwork_personalization;
 mod function_rows;
 mod harness;
 mod latest;
+mod linear;
 mod log;
 mod oca_health;
 mod rows;

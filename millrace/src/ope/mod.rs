@@ -1,0 +1,14 @@
+//! `millrace ope`: what a policy would have been worth, estimated from logged impressions.
+
+mod log;
+mod run;
+mod show;
+mod target;
+mod trials;
+
+pub(crate) use run::run;
+
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod input_tests;
