@@ -1,11 +1,11 @@
-//! `gram_matrix(context)` and `weighted_sum(context, weight)`: the sufficient statistics of a linear
-//! model of what follows a context, as `millrace_bandit::LinearStats` has them.
+//! `gram_matrix(context)` and `weighted_sum(context, weight)`: the sufficient statistics of a
+//! linear model of what follows a context, as `millrace_bandit::LinearStats` has them.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, ListArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Field, Float64Type};
 use datafusion::common::{Result, exec_err, plan_err};
 
 use millrace_bandit::{Context, FEATURES, TRIANGLE, add_outer, add_scaled, numbers_json};
@@ -91,7 +91,8 @@ impl AggregateFunction for Linear {
     }
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        let is_context = |of: &DataType| matches!(of, DataType::List(of) if *of.data_type() == DataType::Float64);
+        let double = |of: &Arc<Field>| *of.data_type() == DataType::Float64;
+        let is_context = |of: &DataType| matches!(of, DataType::List(of) if double(of));
         let is_weight = |of: &DataType| of.is_numeric() || *of == DataType::Boolean;
         match (self, args) {
             (Self::Gram, [of]) if is_context(of) => Ok(DataType::Utf8),
