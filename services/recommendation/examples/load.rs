@@ -1,5 +1,4 @@
-//! What a request costs: `cargo run --release -p millrace-recommendation --example load -- [MEMBERS]
-//! [REQUESTS_PER_SECOND] [SECONDS]`.
+//! What a request costs: `load [MEMBERS] [REQUESTS_PER_SECOND] [SECONDS]`.
 //!
 //! Service, HTTP server and load generator in one process, feeds made up, impressions encoded and
 //! thrown away. Requests are sent when they are due, whatever became of those before; how long one

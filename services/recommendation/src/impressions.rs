@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use metrics::counter;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,7 @@ struct Impression<'a> {
     device: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_version: Option<i64>,
-    context: &'a [f64],
+    context: &'a RawValue,
 }
 
 /// The requests' end of the log.
@@ -96,6 +97,8 @@ pub(crate) async fn pump(
 
 fn records<'a>(answer: &'a Answer, topic: &'a Arc<str>) -> impl Iterator<Item = Outgoing> + 'a {
     let event_time = time::format(answer.now_ms);
+    // The same for all of them.
+    let context = to_raw_value(answer.context.features()).expect("finite numbers");
     let key = Bytes::from(answer.member_id.0.to_string());
     let cards = answer
         .rows
@@ -105,7 +108,7 @@ fn records<'a>(answer: &'a Answer, topic: &'a Arc<str>) -> impl Iterator<Item = 
         topic: Arc::clone(topic),
         partition: None,
         key: Some(key.clone()),
-        value: Some(event(answer, row, card, &event_time)),
+        value: Some(event(answer, row, card, &event_time, &context)),
         headers: vec![Header {
             name: ID_HEADER.to_owned(),
             value: Some(Bytes::from(card.impression_id.clone())),
@@ -114,7 +117,13 @@ fn records<'a>(answer: &'a Answer, topic: &'a Arc<str>) -> impl Iterator<Item = 
     })
 }
 
-fn event(answer: &Answer, row: &'static str, card: &Card, event_time: &str) -> Bytes {
+fn event(
+    answer: &Answer,
+    row: &'static str,
+    card: &Card,
+    event_time: &str,
+    context: &RawValue,
+) -> Bytes {
     let impression = Impression {
         event_id: &card.impression_id,
         event_time,
@@ -129,7 +138,7 @@ fn event(answer: &Answer, row: &'static str, card: &Card, event_time: &str) -> B
         country: (answer.country != Country::WORLD).then_some(answer.country),
         device: answer.device,
         policy_version: card.policy_version,
-        context: answer.context.features(),
+        context,
     };
     serde_json::to_vec(&impression).expect("text and finite numbers").into()
 }

@@ -58,8 +58,8 @@ impl Default for PressureLimits {
     }
 }
 
-/// Decides by how near the limits are: low is refused from a half on, normal from three quarters on;
-/// pages get lighter then, and are refused at the limit.
+/// Decides by how near the limits are: low is refused from a half on, normal from three quarters
+/// on; pages get lighter then, and are refused at the limit.
 pub fn decide(
     priority: Priority,
     requests: usize,

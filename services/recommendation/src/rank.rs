@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ids::{Country, TitleId};
-use crate::shelves::{Shelves, Watched};
+use crate::shelves::{Scale, Shelves, Watched};
 
 /// How much each reason counts; each is between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +37,7 @@ pub(crate) struct Ranking<'a> {
     shelves: &'a Shelves,
     weights: Weights,
     country: Country,
+    scale: Option<Scale>,
     similar: HashMap<TitleId, f64>,
 }
 
@@ -58,12 +59,14 @@ impl<'a> Ranking<'a> {
             }
             part *= FADE;
         }
-        Self { shelves, weights, country, similar }
+        let scale = shelves.popularities.scale(country);
+        Self { shelves, weights, country, scale, similar }
     }
 
     /// The score of a title, 0 to the sum of the weights.
     pub(crate) fn score(&self, title: TitleId) -> f64 {
-        let popular = self.shelves.popularities.relative(self.country, title);
+        let popularity = self.shelves.popularities.of(self.country, title);
+        let popular = self.scale.zip(popularity).map_or(0.0, |(scale, p)| scale.relative(p));
         let low = self.shelves.rates.low(title, self.country).unwrap_or(0.0).max(0.0);
         let taken = low / (low + HALF_RATE);
         let similar = self.similar.get(&title).copied().unwrap_or(0.0).min(1.0);

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /v1/feeds` | what there is, and how far it is |
 //! | `GET /v1/feeds/{name}` | the rows, page by page; each page ends with a token |
-//! | `GET /v1/feeds/{name}?since=TOKEN` | what changed since: the latest row of each key, deletes too |
+//! | `GET /v1/feeds/{name}?since=TOKEN` | what changed since: the latest row of each key, deletes |
 //! | the same with `Accept: text/event-stream` | the same, and then every change as it comes |
 //!
 //! A snapshot is what changed since the beginning, so a reader does one thing only: ask with the

@@ -60,8 +60,18 @@ impl Stand {
 
     pub(crate) async fn create(&self, feed: &str, partitions: i32) {
         let admin = Admin::new(&self.kafka()).expect("settings");
-        let made = admin.ensure_topic_with(feed, &TopicSettings::compacted(partitions)).await;
-        assert_eq!(made.expect("created").partitions, partitions);
+        let settings = TopicSettings::compacted(partitions);
+        let creating = async {
+            loop {
+                // A machine that is busy with other tests answers when it can.
+                match admin.ensure_topic_with(feed, &settings).await {
+                    Err(BusError::Retry { .. }) => {}
+                    made => return made.expect("created"),
+                }
+            }
+        };
+        let made = tokio::time::timeout(PATIENCE, creating).await.expect("created in time");
+        assert_eq!(made.partitions, partitions);
     }
 
     pub(crate) fn writer(&self) -> Writer {

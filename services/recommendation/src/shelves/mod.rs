@@ -23,6 +23,7 @@ pub use catalogue::{Catalogue, Title};
 pub use history::{Histories, Watched};
 pub use members::Members;
 pub use packed::{Packed, PackedError};
+pub(crate) use popularity::Scale;
 pub use popularity::{Popularities, Popularity};
 pub use posters::{Poster, Posters};
 pub use rates::{Rate, Rates};

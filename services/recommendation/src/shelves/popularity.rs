@@ -40,9 +40,17 @@ impl Popularity {
 
 /// The time of the latest play in a country, and the greatest score then.
 #[derive(Debug, Clone, Copy)]
-struct Scale {
+pub(crate) struct Scale {
     as_of_ms: i64,
     greatest: f64,
+}
+
+impl Scale {
+    /// How popular a title is beside the most popular one, both at the time of the latest play:
+    /// `ln(1 + score) / ln(1 + greatest score)`.
+    pub(crate) fn relative(&self, title: Popularity) -> f64 {
+        title.score_at(self.as_of_ms).ln_1p() / self.greatest.ln_1p()
+    }
 }
 
 /// What is watched where.
@@ -60,14 +68,9 @@ impl Popularities {
         self.titles.get(&(country, title))
     }
 
-    /// How popular a title is beside the most popular one of the country, both at the time of the
-    /// latest play there: `ln(1 + score) / ln(1 + greatest score)`.
-    pub fn relative(&self, country: Country, title: TitleId) -> f64 {
-        let Some(scale) = self.scales.get(&country).filter(|scale| scale.greatest > 0.0) else {
-            return 0.0;
-        };
-        let score = self.of(country, title).map_or(0.0, |p| p.score_at(scale.as_of_ms));
-        score.ln_1p() / scale.greatest.ln_1p()
+    /// What scores of a country are measured by; `None` if nothing is known of it.
+    pub(crate) fn scale(&self, country: Country) -> Option<Scale> {
+        self.scales.get(&country).filter(|scale| scale.greatest > 0.0)
     }
 
     /// The titles that rise most in a country.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_bus::testing::TestBroker;
 use millrace_bus::{
-    Admin, Consumer, FetchLimits, KafkaSettings, Producer, ProducerLimits, TopicSettings,
+    Admin, BusError, Consumer, FetchLimits, KafkaSettings, Producer, ProducerLimits, TopicSettings,
 };
 use millrace_events::{
     Emitter, EmitterSettings, Outgoing, PartitionId, SystemClock, TopicPartition, Transport,
@@ -45,11 +45,19 @@ pub(crate) fn producer(kafka: &KafkaSettings) -> Producer {
 /// Creates the topics of feeds and events.
 pub(crate) async fn create_topics(kafka: &KafkaSettings) {
     let admin = Admin::new(kafka).expect("settings");
-    for (feed, _) in FEEDS {
-        admin.ensure_topic_with(feed, &TopicSettings::compacted(1)).await.expect("created");
-    }
-    for stream in ["impressions", "history_deletions"] {
-        admin.ensure_topic(stream, 1).await.expect("created");
+    let feeds = FEEDS.iter().map(|(feed, _)| (*feed, TopicSettings::compacted(1)));
+    let streams = ["impressions", "history_deletions"].map(|s| (s, TopicSettings::plain(1)));
+    for (topic, settings) in feeds.chain(streams) {
+        let creating = async {
+            loop {
+                // A machine that is busy with other tests answers when it can.
+                match admin.ensure_topic_with(topic, &settings).await {
+                    Err(BusError::Retry { .. }) => {}
+                    made => return made.expect("created"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, creating).await.expect("created in time");
     }
 }
 
