@@ -170,10 +170,16 @@ fn fill(store: &FeedStore, feed: &str, views: &mut [Box<dyn View>]) -> Result<u6
         records += 1;
         chunk.push(Change { key, row: Some(row), time_ms });
         if chunk.len() == CHUNK {
-            views.iter_mut().for_each(|view| view.apply(&chunk));
+            show(views, &chunk);
             chunk.clear();
         }
     }
-    views.iter_mut().for_each(|view| view.apply(&chunk));
+    show(views, &chunk);
     Ok(records)
+}
+
+fn show(views: &mut [Box<dyn View>], changes: &[Change]) {
+    for view in views {
+        view.apply(changes);
+    }
 }

@@ -65,7 +65,7 @@ impl FeedStore {
         if key.is_empty() {
             return Ok(None);
         }
-        Ok(feed.entry(key)?.and_then(|entry| entry.row()))
+        Ok(feed.entry(key)?.and_then(entry::Entry::row))
     }
 
     /// Every key and row of a feed, in order of the keys, as they are now.

@@ -41,6 +41,15 @@ fn mix(n: i64) -> i64 {
     (n ^ (n >> 29)).cast_signed().abs() >> 8
 }
 
+/// A small number.
+fn real(n: i64) -> f64 {
+    f64::from(i32::try_from(n).expect("small"))
+}
+
+fn country(member: i64) -> &'static str {
+    COUNTRIES[usize::try_from(member % 10).expect("a digit")]
+}
+
 fn put(views: &mut [Box<dyn View>], feed: &str, rows: impl Iterator<Item = Value>) {
     let view = views.iter_mut().find(|view| view.feed() == feed).expect("a feed of the service");
     let change = |row: Value| {
@@ -61,7 +70,7 @@ fn fill(views: &mut [Box<dyn View>], members: i64) {
     let of_countries = COUNTRIES.iter().flat_map(|c| (0..TITLES).map(move |t| (*c, t)));
     let popular = of_countries.map(|(country, t)| {
         json!({"country": country, "title_id": t, "plays": mix(t) % 1000,
-               "score": (mix(t) % 1000) as f64 / 7.0, "trend": (mix(t + 1) % 100) as f64 / 50.0})
+               "score": real(mix(t) % 1000) / 7.0, "trend": real(mix(t + 1) % 100) / 50.0})
     });
     put(views, "popularity", popular);
     let top = COUNTRIES.iter().flat_map(|c| (1..=50).map(move |rank| (*c, rank)));
@@ -71,7 +80,7 @@ fn fill(views: &mut [Box<dyn View>], members: i64) {
     let similar = (0..TITLES).flat_map(|t| (1..=20).map(move |rank| (t, rank)));
     let similar = similar.map(|(t, rank)| {
         json!({"title_id": t, "rank": rank, "other_id": mix(t * 31 + rank) % TITLES,
-               "score": 1.0 / (rank as f64 + 1.0)})
+               "score": 1.0 / (real(rank) + 1.0)})
     });
     put(views, "similar_titles", similar);
     let policy = (0..TITLES).flat_map(|t| (0..6).map(move |n| (t, n)));
@@ -81,15 +90,14 @@ fn fill(views: &mut [Box<dyn View>], members: i64) {
     });
     put(views, "artwork_policy", policy);
     let before = rss();
-    let member =
-        |m: i64| json!({"member_id": m, "country": COUNTRIES[(m % 10).cast_unsigned() as usize]});
+    let member = |m: i64| json!({"member_id": m, "country": country(m)});
     put(views, "members", (0..members).map(member));
     let watched = (0..members).flat_map(|m| (0..8).map(move |n| (m, n)));
     let watched = watched.map(|(m, n)| {
         json!({"member_id": m, "profile_id": 1, "title_id": mix(m * 8 + n) % TITLES,
                "last_watched": format!("2026-11-{:02}T20:00:00Z", 1 + (n + m) % 28),
                "position_s": 100, "duration_s": 5400, "watched_s": 100, "device": "tv",
-               "completion": (mix(m + n) % 100) as f64 / 100.0})
+               "completion": real(mix(m + n) % 100) / 100.0})
     });
     put(views, "history", watched);
     println!("memory of a member with 8 titles: {} bytes", (rss() - before) / members.max(1));

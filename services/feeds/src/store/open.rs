@@ -51,7 +51,7 @@ fn attempt(dir: &Path) -> Result<FeedStore, FeedError> {
         .map_err(failed("open"))?;
     let meta = keyspace(&database, "meta")?;
     let names: Vec<String> =
-        database.list_keyspace_names().iter().map(|name| name.to_string()).collect();
+        database.list_keyspace_names().iter().map(ToString::to_string).collect();
     let feeds = RwLock::new(BTreeMap::new());
     let store = FeedStore { shared: Arc::new(Shared { feeds, meta, database }) };
     for name in names.iter().filter_map(|name| name.strip_prefix(ROWS)) {

@@ -126,8 +126,8 @@ async fn a_store_in_use_is_left_alone() {
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(dir).expect("it works in a test") {
+        let path = entry.expect("it works in a test").path();
         if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
     found
@@ -136,8 +136,9 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 /// Overwrites every file with something else.
 fn spoil_all(dir: &Path) {
     for path in files(dir) {
-        let length = fs::metadata(&path).unwrap().len();
-        fs::write(&path, vec![0xA5; usize::try_from(length).unwrap()]).unwrap();
+        let length = fs::metadata(&path).expect("it works in a test").len();
+        fs::write(&path, vec![0xA5; usize::try_from(length).expect("it works in a test")])
+            .expect("it works in a test");
     }
 }
 
@@ -146,5 +147,5 @@ fn spoil_version(dir: &Path) {
     let is_marker = |path: &&PathBuf| path.file_name().is_some_and(|name| name == "version");
     let all = files(dir);
     let marker = all.iter().find(is_marker).expect("the store has a marker of its format");
-    fs::write(marker, b"not a version").unwrap();
+    fs::write(marker, b"not a version").expect("it works in a test");
 }

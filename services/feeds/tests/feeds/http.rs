@@ -24,8 +24,8 @@ impl Served {
     async fn start(store: &FeedStore, follower: &Follower) -> Self {
         let clock = Arc::new(SystemClock::default());
         let api = FeedApi::new(store.clone(), follower.statuses(), clock);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("it works in a test");
+        let url = format!("http://{}", listener.local_addr().expect("it works in a test"));
         let (stop, mut serving) = (CancellationToken::new(), JoinSet::new());
         serving.spawn(server::serve(listener, api.router(), stop.clone()));
         Self { url, client: reqwest::Client::new(), stop, serving }
@@ -36,9 +36,13 @@ impl Served {
     }
 
     async fn json(&self, path: &str) -> (u16, Value) {
-        let response = self.get(path, "application/json").send().await.unwrap();
+        let response = self.get(path, "application/json").send().await.expect("it works in a test");
         let status = response.status().as_u16();
-        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
+        (
+            status,
+            serde_json::from_str(&response.text().await.expect("it works in a test"))
+                .expect("it works in a test"),
+        )
     }
 
     async fn stop(mut self) {
@@ -74,7 +78,9 @@ async fn a_copy_made_page_by_page_is_the_feed() {
         loop {
             let (status, page) = served.json(&path).await;
             assert_eq!(status, 200, "{page}");
-            page["changes"].as_array().unwrap().iter().for_each(|c| apply(&mut copy, c));
+            for change in page["changes"].as_array().unwrap() {
+                apply(&mut copy, change);
+            }
             path = format!("/v1/feeds/titles?limit=9&since={}", page["next"].as_str().unwrap());
             if page["more"] == false {
                 break;
@@ -89,7 +95,9 @@ async fn a_copy_made_page_by_page_is_the_feed() {
     let lines = lines.text().await.unwrap();
     let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let (tail, changes) = lines.split_last().unwrap();
-    changes.iter().for_each(|c| apply(&mut copy, c));
+    for change in changes {
+        apply(&mut copy, change);
+    }
     assert_eq!((copy, &tail["more"]), (writer.rows("titles"), &json!(false)));
     served.stop().await;
     follower.stop().await;
@@ -137,13 +145,13 @@ async fn event(response: &mut reqwest::Response, rest: &mut String) -> (Option<S
                 text.lines().find_map(|line| line.strip_prefix(name)).map(|v| v.trim().to_owned())
             };
             if let Some(data) = field("data:") {
-                return (field("id:"), serde_json::from_str(&data).unwrap());
+                return (field("id:"), serde_json::from_str(&data).expect("it works in a test"));
             }
             continue;
         }
-        let chunk = tokio::time::timeout(Duration::from_secs(60), response.chunk()).await;
-        let chunk = chunk.expect("an event").unwrap().expect("not ended");
-        rest.push_str(std::str::from_utf8(&chunk).unwrap());
+        let chunk = tokio::time::timeout(Duration::from_mins(1), response.chunk()).await;
+        let chunk = chunk.expect("an event").expect("it works in a test").expect("not ended");
+        rest.push_str(std::str::from_utf8(&chunk).expect("it works in a test"));
     }
 }
 

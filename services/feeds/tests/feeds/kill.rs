@@ -13,7 +13,7 @@ const FOLDER: &str = "MILLRACE_FEEDS_TEST_FOLDER";
 
 /// This test's own binary, following until it is killed.
 fn child(bootstrap: &str, folder: &std::path::Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    Command::new(std::env::current_exe().expect("it works in a test"))
         .args(["--exact", NAME, "--nocapture"])
         .env(BROKER, bootstrap)
         .env(FOLDER, folder)
@@ -24,10 +24,10 @@ fn child(bootstrap: &str, folder: &std::path::Path) -> Child {
 }
 
 async fn follow_until_killed(bootstrap: String) {
-    let folder = std::env::var(FOLDER).unwrap();
+    let folder = std::env::var(FOLDER).expect("it works in a test");
     let store = open(folder.as_ref());
     let _follower = follow(KafkaSettings::plain(bootstrap), &store, &["history"], vec![]);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

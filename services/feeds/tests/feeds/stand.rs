@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_bus::{Admin, EmbeddedBroker, KafkaSettings, Producer, ProducerLimits, TopicSettings};
+use millrace_bus::{
+    Admin, BusError, EmbeddedBroker, KafkaSettings, Producer, ProducerLimits, TopicSettings,
+};
 use millrace_events::{Outgoing, PartitionId, SystemClock, Transport};
 use millrace_feeds::{Change, FeedStatus, FeedStore, Follower, FollowerSettings, Opened, View};
 use tempfile::TempDir;
 
 /// A test that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Rows by key.
 pub(crate) type Rows = BTreeMap<String, String>;
@@ -144,11 +146,11 @@ impl View for TextView {
     }
 
     fn reset(&mut self) {
-        self.seen.rows.lock().unwrap().clear();
+        self.seen.rows.lock().expect("it works in a test").clear();
     }
 
     fn apply(&mut self, changes: &[Change]) {
-        let mut rows = self.seen.rows.lock().unwrap();
+        let mut rows = self.seen.rows.lock().expect("it works in a test");
         for change in changes {
             let key = text(&change.key);
             match &change.row {
@@ -165,7 +167,7 @@ impl Seen {
     }
 
     pub(crate) fn get(&self) -> Rows {
-        self.rows.lock().unwrap().clone()
+        self.rows.lock().expect("it works in a test").clone()
     }
 }
 

@@ -63,9 +63,9 @@ pub(crate) async fn member_feed(
     }
     let now_ms = desk.clock.now_ms();
     let ask = Ask { member, profile: asked.profile, country, now_ms, per_row };
-    let asker = Asker { member, profile: asked.profile, device, now_ms, explain: asked.explain };
+    let who = Asker { member, profile: asked.profile, device, now_ms, explain: asked.explain };
     let top = if pass.lighter { Rung::Country } else { Rung::Personal };
-    let answer = desk.answer(ask, &asker, top).await;
+    let answer = desk.answer(ask, &who, top).await;
     let response = Json(&*answer).into_response();
     let took = desk.clock.monotonic().saturating_sub(begun);
     histogram!("millrace_recommendation_feed_seconds").record(took.as_secs_f64());

@@ -112,14 +112,13 @@ pub(crate) async fn delete(
     let _pass = enter(&desk, Priority::Normal)?;
     let ((member, title), asked) = (path(place)?, query(asked)?);
     let (member_id, title_id) = (MemberId(member), TitleId(title));
-    let profiles = match asked.profile {
+    let profiles = if let Some(profile) = asked.profile {
         // Whoever names it knows better than a feed that may be behind.
-        Some(profile) => BTreeSet::from([profile]),
-        None => {
-            let all = watched(&desk, member_id, None).await?;
-            let of_title = all.iter().filter(|w| w.title_id == title_id);
-            of_title.map(|w| w.profile_id).collect()
-        }
+        BTreeSet::from([profile])
+    } else {
+        let all = watched(&desk, member_id, None).await?;
+        let of_title = all.iter().filter(|w| w.title_id == title_id);
+        of_title.map(|w| w.profile_id).collect()
     };
     if profiles.is_empty() {
         return Err(problems::not_found(

@@ -57,6 +57,7 @@ impl Histories {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "columns have their names")]
 pub(super) struct Key {
     member_id: MemberId,
     #[serde(default)]

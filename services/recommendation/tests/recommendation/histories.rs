@@ -15,8 +15,8 @@ fn titles(history: &Value) -> Vec<i64> {
 
 /// Rows as the job packs them.
 fn pack(rows: &[Value]) -> Vec<u8> {
-    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-    zstd::encode_all(lines.as_bytes(), 3).unwrap()
+    let lines: String = rows.iter().flat_map(|row| [row.to_string(), "\n".to_owned()]).collect();
+    zstd::encode_all(lines.as_bytes(), 3).expect("it works in a test")
 }
 
 fn chunk(number: usize, of: usize, bytes: &[u8]) -> Value {
@@ -48,8 +48,8 @@ async fn a_history_is_its_recent_and_its_packed_part() {
     let packed = |history: &Value| titles(history) == [3, 4, 9, 10];
     served.until("/v1/members/7/history", packed).await;
     write(&kafka, "history_packed", &[chunk(0, 1, b"nonsense")]).await;
-    let broken = |answer: &Value| answer["type"] == "urn:millrace:problem:unreadable-history";
-    served.until("/v1/members/7/history", broken).await;
+    let spoilt = |answer: &Value| answer["type"] == "urn:millrace:problem:unreadable-history";
+    served.until("/v1/members/7/history", spoilt).await;
     served.stop().await;
 }
 

@@ -60,7 +60,7 @@ async fn a_member_sees_rows_of_their_own() {
 fn row_order(page: &serde_json::Value, title: i64) -> i64 {
     let trending = row(page, "trending");
     assert!(trending[..2].contains(&title), "{trending:?}");
-    trending[if title == 12 { 0 } else { 1 }]
+    trending[usize::from(title != 12)]
 }
 
 #[tokio::test(flavor = "multi_thread")]
