@@ -1,6 +1,6 @@
 //! `millrace generate`: events from a seed, printed or sent as fast as their time passes.
 
-use std::io::{BufWriter, StdoutLock, Write};
+use std::io::{BufWriter, Error, ErrorKind, StdoutLock, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -29,9 +29,16 @@ const PROFILES: u32 = 2;
 
 /// `millrace generate`.
 pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
-    match args.command {
+    let outcome = match args.command {
         GenerateCommand::Fleet(args) => fleet(args).await,
         GenerateCommand::Playback(args) => playback(args).await,
+    };
+    match outcome {
+        // Whoever reads has enough, as `head` has.
+        Err(e) if e.downcast_ref::<Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
+            Ok(Verdict::Good)
+        }
+        outcome => outcome,
     }
 }
 
@@ -74,10 +81,13 @@ async fn playback(args: PlaybackArgs) -> anyhow::Result<Verdict> {
 struct Span {
     start_ms: i64,
     lasts_ms: Option<i64>,
+    /// When it was `start_ms` for us; making a fleet takes time.
+    begun: Instant,
 }
 
 impl Span {
     fn of(pace: &PaceArgs) -> anyhow::Result<Self> {
+        let begun = Instant::now();
         let start_ms = match (&pace.start, pace.to) {
             (Some(text), _) => {
                 let nanos = string_to_timestamp_nanos(text);
@@ -88,7 +98,8 @@ impl Span {
         };
         let lasts = pace.lasts.or(pace.to.is_none().then_some(PRINTED));
         let lasts_ms = lasts.map(|lasts| i64::try_from(lasts.as_millis()));
-        Ok(Self { start_ms, lasts_ms: lasts_ms.transpose().context("--for: too long")? })
+        let lasts_ms = lasts_ms.transpose().context("--for: too long")?;
+        Ok(Self { start_ms, lasts_ms, begun })
     }
 
     fn end_ms(&self) -> i64 {
@@ -106,18 +117,18 @@ async fn emit(
     ensure!(speed >= 0.0 && speed.is_finite(), "--speed {speed}: write 0 or a number above it");
     let mut target = Target::open(pace)?;
     let wanted = |event: &ReplayEvent| pace.stream.as_deref().is_none_or(|s| s == event.stream);
-    let (started, mut sent, mut chunk) = (Instant::now(), 0_u64, Vec::new());
+    let (mut sent, mut chunk) = (0_u64, Vec::new());
     for event in events.filter(wanted) {
         let due = due(speed, event.event_time_ms - span.start_ms);
-        if due > started.elapsed() + TICK || chunk.len() >= CHUNK {
+        if due > span.begun.elapsed() + TICK || chunk.len() >= CHUNK {
             sent += target.send(std::mem::take(&mut chunk)).await?;
-            tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
+            tokio::time::sleep(due.saturating_sub(span.begun.elapsed())).await;
         }
         chunk.push(event);
     }
     sent += target.send(chunk).await?;
     target.finish()?;
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = span.begun.elapsed().as_secs_f64();
     eprintln!("{sent} events in {seconds:.2} s");
     Ok(Verdict::Good)
 }

@@ -6,6 +6,7 @@ mod crash;
 mod dead_sink;
 mod end_to_end;
 mod engineers_day;
+mod generate;
 mod job_crash;
 mod job_local;
 mod job_memory;

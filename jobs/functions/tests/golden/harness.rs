@@ -46,7 +46,9 @@ use arrow::datatypes::SchemaRef;
 use millrace_events::StreamSchema;
 use millrace_plan::{Catalog, EventTimeDef, JobPlan, SourceDef, plan};
 use millrace_processors::connector::{FileFormat, FileSource, MemorySink};
-use millrace_processors::{Job, JobError, JobProbe, JobSettings, JobStep, RunEnd, final_rows};
+use millrace_processors::{
+    Batch, Job, JobError, JobProbe, JobSettings, JobStep, RowKind, RunEnd, final_rows,
+};
 use millrace_spec::{JobSpec, Manifests, SqlCheck, SqlFault, load_dir};
 
 use super::log::Log;
@@ -234,6 +236,21 @@ impl Golden {
         }
         job.run().await.expect("nothing crashes");
         left(&plan, &sinks).into_iter().map(|(sink, rows)| (sink, of_batch(&rows))).collect()
+    }
+
+    /// What the folder's first job gives to `sink` change by change, read row by row.
+    pub(crate) async fn changes(&self, sink: &str) -> Vec<(RowKind, Row)> {
+        let spec = self.manifests.jobs.first().expect("checked when it was loaded");
+        let plan = self.plan(spec);
+        let (job, sinks) = with_sinks(&plan);
+        let logs = self.logs(&plan, 1, 1);
+        let job = logs.iter().fold(job, |job, (name, log)| job.with_source(name, log.growing(100)));
+        job.run().await.expect("nothing crashes");
+        let of_batch = |batch: &Batch| {
+            let kinds: Vec<_> = (0..batch.len()).map(|row| batch.kind(row)).collect();
+            kinds.into_iter().zip(of_batch(&batch.rows)).collect::<Vec<_>>()
+        };
+        sinks[sink].committed().iter().flat_map(of_batch).collect()
     }
 
     fn plan(&self, spec: &JobSpec) -> JobPlan {
