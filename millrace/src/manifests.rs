@@ -1,5 +1,6 @@
 //! Manifests for every command: from a folder, or the ones of the demo that are built in.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -7,10 +8,11 @@ use arrow::datatypes::SchemaRef;
 
 use millrace_events::StreamSchema;
 use millrace_router::RoutePlan;
-use millrace_spec::{Manifests, Mistake, SqlCheck, SqlFault};
+use millrace_spec::{JobSpec, Manifests, Mistake, SqlCheck, SqlFault};
 
 use crate::Verdict;
 use crate::cli::ManifestArgs;
+use crate::compose::{Unfit, plan_declared};
 
 /// Streams and routes of the bundled data.
 pub(crate) const DEMO: &str = include_str!("../../jobs/open-bandit/manifests.yaml");
@@ -77,18 +79,38 @@ fn count(n: usize) -> String {
 pub(crate) fn validate(args: &ManifestArgs) -> Verdict {
     match read(args) {
         Ok(manifests) => {
-            let (streams, routes) = (manifests.streams.len(), manifests.routes.len());
-            println!("{streams} streams and {routes} routes: no mistakes");
-            Verdict::Good
-        }
-        Err(mistakes) => {
-            for mistake in &mistakes {
-                println!("{mistake}");
+            let mistakes = unfit_jobs(&manifests);
+            if mistakes.is_empty() {
+                let (streams, routes) = (manifests.streams.len(), manifests.routes.len());
+                let jobs = manifests.jobs.len();
+                println!("{streams} streams, {routes} routes and {jobs} jobs: no mistakes");
+                return Verdict::Good;
             }
-            eprintln!("{}", count(mistakes.len()));
-            Verdict::Bad
+            told(&mistakes)
         }
+        Err(mistakes) => told(&mistakes),
     }
+}
+
+fn told(mistakes: &[impl Display]) -> Verdict {
+    for mistake in mistakes {
+        println!("{mistake}");
+    }
+    eprintln!("{}", count(mistakes.len()));
+    Verdict::Bad
+}
+
+/// What is wrong with the SQL of jobs.
+fn unfit_jobs(manifests: &Manifests) -> Vec<String> {
+    let unfit = |job: &JobSpec| match plan_declared(job, manifests) {
+        Ok(_) => Vec::new(),
+        Err(Unfit::Spec(why)) => vec![format!("job `{}`: {why}", job.name)],
+        Err(Unfit::Sql(mistakes)) => {
+            let told = |mistake| format!("job `{}`, SQL: {mistake}", job.name);
+            mistakes.iter().map(told).collect()
+        }
+    };
+    manifests.jobs.iter().flat_map(unfit).collect()
 }
 
 /// `millrace schema`: the JSON Schema on stdout.

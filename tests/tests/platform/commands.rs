@@ -211,6 +211,16 @@ async fn validate_lists_every_mistake_and_schema_is_json() -> Result<()> {
     ensure!(output.status.code() == Some(3), "{:?}", output.status);
     ensure!(text.contains("all.yaml:8:3: unknown field `partitons`"), "{text}");
     ensure!(text.contains("did you mean `partitions`"), "{text}");
+    // The SQL of jobs is looked at as well.
+    let job = "---\nkind: Job\nmetadata: { name: kept }\nspec: { sql: INSERT INTO kept SELECT ";
+    site.manifests(&format!("{good}{job}event_id FROM plays }}\n"))?;
+    let text = succeeded(&validate().await?)?;
+    ensure!(text == "1 streams, 1 routes and 1 jobs: no mistakes\n", "{text}");
+    site.manifests(&format!("{good}{job}nobody FROM plays }}\n"))?;
+    let output = validate().await?;
+    ensure!(output.status.code() == Some(3), "{:?}", output.status);
+    let text = out(&output);
+    ensure!(text.starts_with("job `kept`, SQL: ") && text.contains("nobody"), "{text}");
     let schema = Command::new(millrace_binary()).arg("schema").output().await?;
     let schema: Value = serde_json::from_str(&succeeded(&schema)?)?;
     ensure!(schema["$schema"].as_str().is_some_and(|s| s.contains("json-schema.org")), "{schema}");

@@ -156,21 +156,24 @@ fn with_namespace(mut item: Value, ns: &str) -> Value {
     item
 }
 
+/// Phase of a job, and the version that runs.
+type Phase = (String, String);
+
 /// Phases of jobs by namespace and name, for the table; not known is no reason to fail.
 async fn phases(
     kind: Kind,
     form: Form,
     ctx: &mut Context,
     api: &Api,
-) -> BTreeMap<(String, String), String> {
+) -> BTreeMap<(String, String), Phase> {
     if kind != Kind::Job || form != Form::Table {
         return BTreeMap::new();
     }
     let path = ["v1", "overview"].map(ToOwned::to_owned);
     let Ok(answer) = api.send(ctx, Call::get(&path)).await else { return BTreeMap::new() };
     let entry = |job: &Value| {
-        let name = job["job"].as_str().or(job["name"].as_str()).unwrap_or("-");
-        ((plain(&job["namespace"]), name.to_owned()), plain(&job["phase"]))
+        let of = (plain(&job["namespace"]), plain(&job["job"]));
+        (of, (plain(&job["phase"]), plain(&job["version"])))
     };
     output::items(&answer.body).iter().map(entry).collect()
 }
@@ -182,7 +185,7 @@ fn columns(
     all_namespaces: bool,
     ns: &str,
     items: &[Value],
-    phases: &BTreeMap<(String, String), String>,
+    phases: &BTreeMap<(String, String), Phase>,
 ) -> Table {
     let namespace = |item: &Value| {
         let own = item["metadata"]["namespace"].as_str().or(item["namespace"].as_str());
@@ -211,12 +214,10 @@ fn columns(
             columns.push(("TO", Box::new(route_target)));
         }
         Kind::Job => {
-            let phase = |item: &Value| {
-                let own = item["status"]["phase"].as_str().map(ToOwned::to_owned);
-                let known = phases.get(&(namespace(item), name_of(item)));
-                own.or_else(|| known.cloned()).unwrap_or_else(|| "-".to_owned())
-            };
-            columns.push(("PHASE", Box::new(phase)));
+            let of = move |item: &Value| phases.get(&(namespace(item), name_of(item)));
+            let known = |part: Option<&String>| part.map_or_else(|| "-".to_owned(), Clone::clone);
+            columns.push(("PHASE", Box::new(move |item| known(of(item).map(|(phase, _)| phase)))));
+            columns.push(("RUNS", Box::new(move |item| known(of(item).map(|(_, runs)| runs)))));
         }
         Kind::Table => {
             columns.push(("ROWS", Box::new(|item| count(&item["table"]["rows"]))));

@@ -65,9 +65,9 @@ pub struct PlanArgs {
 /// What to upgrade, and to what.
 #[derive(Debug, Clone, Args)]
 pub struct UpgradeArgs {
-    /// The job.
+    /// The job, if the manifests declare several.
     #[arg(value_parser = parse_name)]
-    name: String,
+    name: Option<String>,
     #[command(flatten)]
     manifests: ManifestArgs,
     #[command(flatten)]
@@ -176,7 +176,7 @@ pub(super) async fn deploy(args: DeployArgs, ctx: &mut Context) -> Result<ExitKi
 
 pub(super) async fn upgrade(args: UpgradeArgs, ctx: &mut Context) -> Result<ExitKind, ClientError> {
     let given = args.manifests.namespace.as_deref();
-    let job = Chosen::read(ctx, &args.manifests.files, given, Some(&args.name))?;
+    let job = Chosen::read(ctx, &args.manifests.files, given, args.name.as_deref())?;
     let api = args.connection.open(ctx)?;
     let request = job.request();
     let call = Call::post(&path(&job.ns, &job.name, &["upgrade"]))

@@ -72,9 +72,13 @@ async fn deploying_and_upgrading_send_the_manifest() {
     assert_eq!(out, "job/plays configured\n");
     let args = ["job", "upgrade", "plays", "-f", file, "--allow-dropped-state", "-o", "name"];
     assert_eq!(fake.run(&args).await.good(), "job/plays\n");
+    // The one job of the manifest need not be named.
+    let args = ["job", "upgrade", "-f", file, "-o", "name"];
+    assert_eq!(fake.run(&args).await.good(), "job/plays\n");
     let expected = [
         format!("PUT {PATH}?fresh_state=true"),
         format!("POST {PATH}/upgrade?allow_dropped_state=true"),
+        format!("POST {PATH}/upgrade"),
     ];
     assert_eq!(fake.lines(), expected);
     for seen in fake.seen() {

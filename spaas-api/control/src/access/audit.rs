@@ -49,12 +49,17 @@ pub async fn audit(State(access): State<Access>, request: Request, next: Next) -
     response
 }
 
+/// Verbs that only look, and have a body.
+const LOOKS: [&str; 5] = ["diff", "explain", "plan", "sample", "validate"];
+
 /// Too many failures of one address are told apart (429) so as not to fill the log.
 fn is_recorded(method: &Method, path: &str, status: StatusCode, actor: Option<&Actor>) -> bool {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return false;
     }
-    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
+    let looks = || path.rsplit('/').next().is_some_and(|verb| LOOKS.contains(&verb));
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+        || (*method == Method::POST && looks());
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
     // A namespace without a role answers as one that is not there.
     let foreign = || {
@@ -81,7 +86,8 @@ mod tests {
     #[test]
     fn changes_and_refusals_are_recorded_and_reads_are_not() {
         let binding = Binding { namespace: "a".into(), role: Role::Viewer };
-        let actor = Actor { token: "t".into(), name: "t".into(), bindings: vec![binding] };
+        let (token, name) = ("t".to_owned(), "t".to_owned());
+        let actor = Actor { token, name, bindings: vec![binding], expires_ms: None };
         let recorded = |method: Method, path: &str, status: u16| {
             is_recorded(&method, path, StatusCode::from_u16(status).unwrap(), Some(&actor))
         };
@@ -93,6 +99,11 @@ mod tests {
         assert!(!recorded(Method::GET, "/v1/namespaces/a/jobs/j", 404));
         assert!(!recorded(Method::GET, "/v1/namespaces/a/jobs", 200));
         assert!(!recorded(Method::POST, "/v1/namespaces/a/jobs", 429));
+        assert!(!recorded(Method::POST, "/v1/namespaces/a/jobs/-/validate", 200));
+        assert!(!recorded(Method::POST, "/v1/namespaces/a/jobs/j/plan", 200));
+        assert!(recorded(Method::POST, "/v1/namespaces/a/jobs/-/sample", 403));
+        assert!(recorded(Method::POST, "/v1/namespaces/a/jobs/j/stop", 202));
+        assert!(recorded(Method::PUT, "/v1/namespaces/a/jobs/plan", 200));
         assert!(is_recorded(&Method::GET, "/x", StatusCode::UNAUTHORIZED, None));
     }
 

@@ -58,7 +58,8 @@ impl Access {
             return Err(unauthorized("the token has expired; ask for a new one"));
         }
         self.touch(&info, now_ms).await;
-        Ok(Actor { token: info.id, name: info.name, bindings: info.bindings })
+        let TokenInfo { id, name, bindings, expires_ms, .. } = info;
+        Ok(Actor { token: id, name, bindings, expires_ms })
     }
 
     /// As [`Access::authenticate`]; of an address that fails often the answer becomes 429.

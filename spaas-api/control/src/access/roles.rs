@@ -68,7 +68,7 @@ mod tests {
             .iter()
             .map(|(ns, role)| Binding { namespace: (*ns).to_owned(), role: *role })
             .collect();
-        Actor { token: "t".into(), name: "t".into(), bindings }
+        Actor { token: "t".into(), name: "t".into(), bindings, expires_ms: None }
     }
 
     fn answer(result: Result<(), Problem>) -> u16 {

@@ -10,7 +10,7 @@ use millrace_http::Problem;
 use super::caller::Anyone;
 use super::parts::Api;
 use super::problems::store_problem;
-use crate::model::{Binding, Role};
+use crate::model::{Actor, Binding, Role};
 use crate::watch::JobNumbers;
 
 /// All jobs that the caller may see.
@@ -47,6 +47,7 @@ pub(crate) async fn overview(
 
 /// Who is asking.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct WhoAmI {
     /// Id of the token.
     token: String,
@@ -54,6 +55,8 @@ pub(crate) struct WhoAmI {
     name: String,
     /// What it may do.
     bindings: Vec<Binding>,
+    /// When it ends, milliseconds since the Unix epoch; `null` for never.
+    expires_ms: Option<i64>,
 }
 
 /// The token that the request came with, and what it may do.
@@ -61,6 +64,6 @@ pub(crate) struct WhoAmI {
     extensions(("x-role" = json!("any"))),
     responses((status = 200, description = "The token", body = WhoAmI)))]
 pub(crate) async fn whoami(who: Anyone) -> Json<WhoAmI> {
-    let actor = who.actor;
-    Json(WhoAmI { token: actor.token, name: actor.name, bindings: actor.bindings })
+    let Actor { token, name, bindings, expires_ms } = who.actor;
+    Json(WhoAmI { token, name, bindings, expires_ms })
 }

@@ -54,6 +54,8 @@ pub struct Actor {
     pub name: String,
     /// What it may do.
     pub bindings: Vec<Binding>,
+    /// When it ends, milliseconds since the Unix epoch; `None` for never.
+    pub expires_ms: Option<i64>,
 }
 
 impl Actor {

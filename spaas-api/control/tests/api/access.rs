@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use millrace_control::model::{Binding, Role};
+use millrace_control::model::{Binding, EventKind, Role};
+use millrace_control::store::Happening;
 use millrace_events::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -155,7 +156,8 @@ async fn tokens_are_made_used_and_removed_and_written_down() {
     let made = server.post("/v1/tokens", &wanted).await.is(201).json();
     let token = made["token"].as_str().unwrap();
     let who = server.client.get(format!("{}/v1/whoami", server.url)).bearer_auth(token);
-    assert_eq!(server.send(who.try_clone().unwrap()).await.is(200).json()["name"], "ci");
+    let seen = server.send(who.try_clone().unwrap()).await.is(200).json();
+    assert_eq!((&seen["name"], &seen["expiresMs"]), (&json!("ci"), &json!(null)));
     let listed = server.get("/v1/tokens").await.is(200);
     assert_eq!(listed.json()["items"].as_array().unwrap().len(), 2);
     let secret = token.rsplit('_').next().unwrap();
@@ -179,6 +181,42 @@ async fn tokens_are_made_used_and_removed_and_written_down() {
     let wrong = json!({"name": "x", "bindings": [{"namespace": "a", "role": "king"}]});
     let problem = server.post("/v1/tokens", &wrong).await.problem(400, "bad-body");
     assert_eq!(problem["errors"][0]["pointer"], "/bindings/0/role");
+}
+
+#[tokio::test]
+async fn a_token_says_when_it_ends() {
+    let server = Server::start().await;
+    let viewer = vec![Binding { namespace: "default".to_owned(), role: Role::Viewer }];
+    let ends = Some(i64::MAX);
+    let token = server.access.create_token("short", viewer, ends).await.unwrap().text.reveal();
+    let who = server.client.get(format!("{}/v1/whoami", server.url)).bearer_auth(token);
+    assert_eq!(server.send(who).await.is(200).json()["expiresMs"], json!(ends));
+}
+
+#[tokio::test]
+async fn what_happens_to_the_router_is_seen_by_an_admin_of_all() {
+    let server = Server::start().await;
+    let event = Happening {
+        at_ms: 1,
+        level: EventKind::Warning,
+        ns: "system",
+        kind: "Job",
+        name: "router",
+        what: "RunLost",
+        message: "run 1 is gone",
+        author: "reconciler",
+    };
+    server.store.add_event(&event).await.unwrap();
+    let seen = server.get("/v1/namespaces/system/events").await.is(200).json();
+    assert_eq!(seen["items"][0]["what"], "RunLost");
+    let seen = server.get("/v1/namespaces/system/jobs/router/events").await.is(200).json();
+    assert_eq!(seen["items"].as_array().unwrap().len(), 1);
+    server.put("/v1/namespaces/system/streams/plays", PLAYS).await.problem(404, "not-found");
+    let everywhere = vec![Binding { namespace: "*".to_owned(), role: Role::Editor }];
+    let editor =
+        server.access.create_token("editor", everywhere, None).await.unwrap().text.reveal();
+    let path = format!("{}/v1/namespaces/system/events", server.url);
+    server.send(server.client.get(path).bearer_auth(editor)).await.problem(404, "not-found");
 }
 
 #[tokio::test]

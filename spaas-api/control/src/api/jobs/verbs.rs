@@ -255,6 +255,11 @@ pub(crate) async fn restart(
     ask: Ask,
     Json(body): Json<Plain>,
 ) -> Result<Response, Problem> {
+    let (before, _) = ask.before(&api).await?;
+    if before.goal.desired == Desired::Stopped {
+        let stopped = conflict("stopped", "The job is stopped");
+        return Err(stopped.detail("there is no run to begin anew; `resume` runs it again"));
+    }
     ask.set(&api, body.reason, |goal| goal.restarts += 1).await
 }
 
