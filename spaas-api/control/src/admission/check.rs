@@ -17,7 +17,7 @@ use super::outline::Outlines;
 use super::owners::Foreign;
 use super::readers;
 use super::refusal::{Conflict, Fault, Refusal};
-use crate::model::{Desired, Kind, Resource, StatePolicy};
+use crate::model::{Desired, Kind, Resource, RunEnd, StatePolicy};
 use crate::seams::{JobOutline, StateVerdict};
 use crate::store::{JobGoalChange, Put, PutOutcome, Store};
 use crate::{Planner, Topics};
@@ -36,6 +36,8 @@ pub struct Wish {
     pub from_savepoint: Option<String>,
     /// The verdict is wanted even if the spec is the newest one.
     pub always_judge: bool,
+    /// Verdicts are to be told, whatever they are: nothing will be done.
+    pub only_tell: bool,
 }
 
 /// A draft that may be declared.
@@ -55,6 +57,23 @@ pub struct Checked {
     pub verdict: Option<StateVerdict>,
     /// Of a job with a new version: what its next start may do with state.
     pub policy: Option<StatePolicy>,
+    /// Of a job whose last run was refused for good: it is to begin anew, its manifest unchanged.
+    pub again: bool,
+}
+
+/// What is to be done with a job whose manifest is unchanged.
+#[derive(Debug, Clone, Copy, Default)]
+struct Anew {
+    /// Its newest version is to run in place of an older one.
+    version: bool,
+    /// Its last run was refused, and now more is allowed.
+    retry: bool,
+}
+
+impl Anew {
+    fn is_due(self) -> bool {
+        self.version || self.retry
+    }
 }
 
 impl Checked {
@@ -70,6 +89,7 @@ impl Checked {
             desired: (self.before.is_none() && wish.stopped).then_some(Desired::Stopped),
             state: self.policy.unwrap_or(StatePolicy::Keep),
             from_savepoint: wish.from_savepoint.clone().filter(|_| self.before.is_none()),
+            again: self.again,
         };
         Put {
             ns: ns.to_owned(),
@@ -143,12 +163,13 @@ impl Admission {
             foreign.check(ns, draft)?;
             let before = declared.get(ns, draft.kind, &draft.name);
             let mut one = compare(draft, before);
-            let known = before.filter(|b| same_streams && b.spec == draft.spec);
+            let anew = self.anew(ns, draft, before, wish).await?;
+            let known = before.filter(|b| same_streams && b.spec == draft.spec && !anew.is_due());
             let known = known.and_then(|b| self.outlines.of(b, &declared, &*self.planner));
             if let (Kind::Job, Some(outline)) = (draft.kind, &known) {
                 one.outline = Some((**outline).clone());
             } else if draft.kind == Kind::Job {
-                self.check_job(ns, &mut one, &manifests, &foreign, wish).await?;
+                self.check_job(ns, &mut one, &manifests, &foreign, (wish, anew)).await?;
             }
             checked.push(one);
         }
@@ -182,6 +203,29 @@ impl Admission {
         Ok((manifests, changed))
     }
 
+    /// What is to be done with a job whose manifest is as it was.
+    async fn anew(
+        &self,
+        ns: &str,
+        draft: &Draft,
+        before: Option<&Resource>,
+        wish: &Wish,
+    ) -> Result<Anew, Refusal> {
+        let same = before.filter(|b| draft.kind == Kind::Job && b.spec == draft.spec);
+        let Some(before) = same else { return Ok(Anew::default()) };
+        let Some(row) = self.store.job(ns, &draft.name).await? else { return Ok(Anew::default()) };
+        let goal = &row.goal;
+        let refused = row.run.is_some_and(|run| {
+            let for_good = matches!(run.end, Some(RunEnd::Failed { retryable: false, .. }));
+            for_good && run.goal == goal.goal
+        });
+        let more = (wish.allow_dropped_state || wish.fresh_state) && !wish.only_tell;
+        Ok(Anew {
+            version: goal.version != before.metadata.generation,
+            retry: refused && more && goal.desired == Desired::Running,
+        })
+    }
+
     fn foreign(&self, ns: &str, drafts: &Drafts, declared: &Declared) -> Foreign {
         let owning = |d: &Draft| matches!(d.kind, Kind::Stream | Kind::Route | Kind::Job);
         if !drafts.items.iter().any(owning) {
@@ -197,12 +241,12 @@ impl Admission {
         one: &mut Checked,
         manifests: &Manifests,
         foreign: &Foreign,
-        wish: &Wish,
+        (wish, anew): (&Wish, Anew),
     ) -> Result<(), Refusal> {
         let Planned { job, outline } = plan(ns, &one.draft, manifests, &*self.planner)?;
         foreign.check_job(one.draft.document, &outline)?;
         let planned = Planned { job, outline };
-        if judged(one.before.as_ref(), &one.draft, wish) {
+        if anew.is_due() || judged(one.before.as_ref(), &one.draft, wish) {
             let savepoint = wish.from_savepoint.as_deref().filter(|_| one.before.is_none());
             let runs = self.running_version(ns, &one.draft.name).await?;
             let from = (savepoint, &one.draft, runs.as_ref());
@@ -210,6 +254,10 @@ impl Admission {
             one.verdict = Some(verdict);
             one.policy = Some(policy);
         }
+        if anew.is_due() && one.outcome == PutOutcome::Unchanged {
+            one.outcome = PutOutcome::Configured;
+        }
+        one.again = anew.retry;
         one.outline = Some(planned.outline);
         Ok(())
     }
@@ -242,5 +290,6 @@ fn compare(draft: &Draft, before: Option<&Resource>) -> Checked {
         outline: None,
         verdict: None,
         policy: None,
+        again: false,
     }
 }

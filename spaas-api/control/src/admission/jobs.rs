@@ -77,7 +77,7 @@ pub(crate) async fn judge(
 /// What the next start may do with state, or why the version is refused.
 pub(crate) fn allowed(verdict: &StateVerdict, wish: &Wish) -> Result<StatePolicy, Conflict> {
     const TITLE: &str = "The new version cannot use all of the job's state";
-    if wish.fresh_state {
+    if wish.fresh_state || wish.only_tell {
         return Ok(StatePolicy::Fresh);
     }
     match verdict {

@@ -87,7 +87,7 @@ pub(crate) async fn diff(
     Manifest(text): Manifest,
 ) -> Result<Json<Applied>, Problem> {
     let drafts = read(&who.ns, text)?;
-    let wish = Wish { fresh_state: true, ..Wish::default() };
+    let wish = Wish { only_tell: true, ..Wish::default() };
     let order = Order { dry_run: true, reason: None, wish };
     let results = declare(&api, &who.actor, &who.ns, &drafts, (&order, Condition::None)).await?;
     Ok(Json(Applied { results }))

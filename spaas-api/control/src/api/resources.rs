@@ -191,7 +191,7 @@ pub(crate) async fn order(api: &Api, ns: &str, query: PutQuery) -> Result<Order,
         fresh_state: query.fresh_state,
         stopped: query.stopped,
         from_savepoint,
-        always_judge: false,
+        ..Wish::default()
     };
     Ok(Order { dry_run: query.dry_run, reason: query.reason, wish })
 }

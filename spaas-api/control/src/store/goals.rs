@@ -21,11 +21,13 @@ pub struct JobGoalChange {
     pub state: StatePolicy,
     /// Of a job without state of its own: the savepoint to begin from.
     pub from_savepoint: Option<String>,
+    /// Begin a run even if all is wanted already: the last one was refused for good.
+    pub again: bool,
 }
 
 impl Default for JobGoalChange {
     fn default() -> Self {
-        Self { desired: None, state: StatePolicy::Keep, from_savepoint: None }
+        Self { desired: None, state: StatePolicy::Keep, from_savepoint: None, again: false }
     }
 }
 
@@ -174,11 +176,15 @@ fn next_goal(
         new.parallelism = None;
     }
     // What one upgrade was allowed to drop, the next is not.
-    if spec_changed || new.version != old.version || change.state != StatePolicy::Keep {
+    let told = change.again || change.state != StatePolicy::Keep;
+    if spec_changed || new.version != old.version || told {
         new.state = change.state;
     }
     if change.from_savepoint.is_some() {
         new.from_savepoint.clone_from(&change.from_savepoint);
+    }
+    if change.again && new == *old {
+        new.restarts += 1;
     }
     if new != *old {
         new.goal += 1;

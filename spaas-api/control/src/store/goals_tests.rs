@@ -29,6 +29,17 @@ fn the_same_again_changes_nothing() {
 }
 
 #[test]
+fn a_job_that_was_refused_begins_anew_with_what_is_allowed_now() {
+    let again = |state| JobGoalChange { state, again: true, ..default() };
+    let fresh = next_goal(Some(&old()), &again(StatePolicy::Fresh), 1, false, false);
+    assert_eq!((fresh.goal, fresh.state, fresh.restarts), (2, StatePolicy::Fresh, 0));
+    let once_more = next_goal(Some(&fresh), &again(StatePolicy::Fresh), 1, false, false);
+    assert_eq!((once_more.goal, once_more.state, once_more.restarts), (3, StatePolicy::Fresh, 1));
+    let kept = next_goal(Some(&fresh), &again(StatePolicy::Keep), 1, false, false);
+    assert_eq!((kept.goal, kept.state), (3, StatePolicy::Keep));
+}
+
+#[test]
 fn a_new_version_keeps_the_size_chosen_by_hand_but_not_what_the_last_upgrade_was_allowed() {
     let new = next_goal(Some(&old()), &default(), 2, true, false);
     assert_eq!((new.goal, new.version), (2, 2));

@@ -1,6 +1,7 @@
 //! Verbs: what is wanted of a job, how its state is kept, what can be seen of it.
 
-use millrace_control::model::{JobPhase, JobStatus};
+use millrace_control::model::{JobPhase, JobStatus, Kind, RunEnd, RunState};
+use millrace_control::reconcile::next_run;
 use reqwest::Method;
 use serde_json::json;
 
@@ -39,6 +40,7 @@ async fn verbs_change_the_goal_under_its_number() {
     assert_eq!(stopped.json()["goal"]["desired"], "stopped");
     assert_eq!(stopped.json()["goal"]["drain"], true);
     assert_eq!(stopped.header("etag"), "\"2\"");
+    server.post(&format!("{JOB}/restart"), &json!({})).await.problem(409, "stopped");
     let again = server.post(&format!("{JOB}/stop"), &json!({})).await.is(202);
     assert_eq!(again.header("etag"), "\"2\"", "it is stopped already");
     let resume = |tag: &str| {
@@ -147,6 +149,55 @@ async fn every_verb_keeps_the_state_of_a_job_that_has_started() {
             assert!(view["goal"]["goal"].as_i64() > fresh["goal"]["goal"].as_i64(), "{verb}");
         }
     }
+}
+
+/// A run under the goal as it is now, which was refused.
+async fn refused(server: &Server, id: &str) {
+    let goal = server.store.goal("default", "counts").await.unwrap().unwrap();
+    let last = server.store.newest_run("default", "counts").await.unwrap();
+    let job = server.store.get("default", Kind::Job, "counts").await.unwrap().unwrap();
+    let names = (id, "default", "counts", job.metadata.uid.as_str());
+    let mut run = next_run(&goal, last.as_ref(), names, 1, 0);
+    server.store.add_run(&run).await.unwrap();
+    let reason = "its state does not fit".to_owned();
+    run.end = Some(RunEnd::Failed { reason, retryable: false });
+    (run.state, run.ended_ms) = (RunState::Ended, Some(1));
+    server.store.update_run(&run).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unchanged_job_that_was_refused_begins_anew_with_what_is_allowed() {
+    let server = with_job().await;
+    let outcome = async |query: &str| {
+        let answer = server.put(&format!("{JOB}{query}"), COUNTS).await.is(200);
+        answer.header("millrace-outcome").to_owned()
+    };
+    assert_eq!(outcome("?fresh_state=true").await, "unchanged", "nothing is wrong with it");
+    refused(&server, "r1").await;
+    assert_eq!(outcome("").await, "unchanged", "nothing more is allowed");
+    let diff = server.post_yaml("/v1/namespaces/default/diff", COUNTS).await.is(200).json();
+    assert_eq!(diff["results"][0]["outcome"], "unchanged", "a diff allows nothing");
+    assert_eq!(outcome("?fresh_state=true&dry_run=true").await, "configured");
+    for (goal, restarts) in [(2, 0), (3, 1)] {
+        assert_eq!(outcome("?fresh_state=true").await, "configured");
+        let view = server.get(&format!("{JOB}/status")).await.is(200).json();
+        let seen = (&view["goal"]["goal"], &view["goal"]["state"], &view["goal"]["restarts"]);
+        assert_eq!(seen, (&json!(goal), &json!("fresh"), &json!(restarts)));
+        assert_eq!(outcome("?fresh_state=true").await, "unchanged", "it has yet to be tried");
+        refused(&server, &format!("r-of-{goal}")).await;
+    }
+}
+
+#[tokio::test]
+async fn the_newest_version_is_judged_when_it_ends_a_rollback() {
+    let server = with_job().await;
+    let second = COUNTS.replace("SELECT member", "SELECT /*partly*/ member");
+    server.put(&format!("{JOB}?allow_dropped_state=true"), &second).await.is(200);
+    server.post(&format!("{JOB}/rollback"), &json!({"generation": 1})).await.is(202);
+    server.put(JOB, &second).await.problem(409, "state-incompatible");
+    server.put(&format!("{JOB}?allow_dropped_state=true"), &second).await.is(200);
+    let goal = server.get(&format!("{JOB}/status")).await.is(200).json()["goal"].clone();
+    assert_eq!((&goal["version"], &goal["state"]), (&json!(2), &json!("allow_dropped")));
 }
 
 #[tokio::test]
