@@ -23,7 +23,7 @@ pub(crate) use job::{
     JobValidateArgs, PlanOutput, RunOutput,
 };
 pub(crate) use ope::{Campaign, LogName, OpeArgs, PolicyArg};
-pub(crate) use serve::{ServeArgs, ServeCommand, ServiceArgs};
+pub(crate) use serve::{ServeArgs, ServeCommand, ServiceArgs, SteeringArgs};
 
 /// Event streams into tables, every event exactly once.
 #[derive(Debug, Parser)]

@@ -47,4 +47,24 @@ pub(crate) struct RecommendationArgs {
 pub(crate) struct SteeringArgs {
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
+    /// Files of address ranges and their AS numbers: CSV, plain or gzip.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub(crate) asn: Vec<PathBuf>,
+    /// What addresses are signed with: `env:NAME` or `file:PATH`, 32 bytes at least. Without it a key
+    /// is made once and kept in the service's folder.
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) signing_key: Option<String>,
+    /// What opens `/v1/admin`, `/v1/status` and `/metrics`: `env:NAME` or `file:PATH`. Must be given
+    /// where other machines can connect.
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) admin_token: Option<String>,
+    /// Appliances with less headroom serve nobody.
+    #[arg(long, default_value_t = 100.0, value_name = "MBPS")]
+    pub(crate) min_headroom_mbps: f64,
+    /// Seconds that an address is good for.
+    #[arg(long, default_value_t = 21_600, value_name = "SECONDS")]
+    pub(crate) url_ttl_s: u64,
+    /// Health older than this is called stale.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS")]
+    pub(crate) stale_after_s: u64,
 }

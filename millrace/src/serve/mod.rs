@@ -16,7 +16,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
             recommendation::run(Ground::lay("recommendation", &args.service).await?).await
         }
         ServeCommand::Steering(args) => {
-            steering::run(Ground::lay("steering", &args.service).await?).await
+            steering::run(Ground::lay("steering", &args.service).await?, &args).await
         }
     }
 }

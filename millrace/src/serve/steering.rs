@@ -1,11 +1,100 @@
 //! `millrace serve steering`.
 
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use millrace_steering::api::{self, Admin, ApiSettings, Parts};
+use millrace_steering::fleet::AsnTable;
+use millrace_steering::sign::{KEY_BYTES, SigningKey};
+use millrace_steering::{Service, ServiceSettings};
+
 use crate::Verdict;
+use crate::cli::SteeringArgs;
 
 use super::Ground;
 
-/// Serves until a signal comes.
-pub(super) async fn run(ground: Ground) -> anyhow::Result<Verdict> {
-    let feeds = millrace_feeds::FollowerSettings::new(ground.kafka.clone());
-    anyhow::bail!("steering is not part of this build (it would ask {:?})", feeds.kafka)
+/// The key made at the first start where none is named.
+const KEY_FILE: &str = "signing.key";
+
+/// Serves until a signal comes; then open requests are answered.
+pub(super) async fn run(ground: Ground, args: &SteeringArgs) -> anyhow::Result<Verdict> {
+    let key = match &args.signing_key {
+        Some(reference) => secret(reference).context("--signing-key")?,
+        None => own_key(&ground.folder.join(KEY_FILE))?,
+    };
+    let key = SigningKey::new(&key)?;
+    let admin = match &args.admin_token {
+        Some(reference) => {
+            let token = String::from_utf8(secret(reference).context("--admin-token")?);
+            Admin::Token(token.context("--admin-token is not text")?.trim().into())
+        }
+        None if args.service.listen.ip().to_canonical().is_loopback() => Admin::Open,
+        None => bail!(
+            "{} can be reached from other machines: say what opens /v1/admin, /v1/status and \
+             /metrics with --admin-token env:NAME or file:PATH",
+            args.service.listen
+        ),
+    };
+    let paths = args.asn.clone();
+    let asn = tokio::task::spawn_blocking(move || AsnTable::load(&paths)).await??;
+    let settings = ServiceSettings {
+        follower: ground.following(),
+        asn: Arc::new(asn),
+        min_headroom_mbps: args.min_headroom_mbps,
+    };
+    let service = Service::start(settings, ground.store.clone(), Arc::clone(&ground.clock))?;
+    let app = api::router(Parts {
+        desk: service.desk(),
+        feeds: Some(service.feeds()),
+        key,
+        admin,
+        clock: Arc::clone(&ground.clock),
+        metrics: ground.metrics.clone(),
+        settings: ApiSettings {
+            url_ttl: Duration::from_secs(args.url_ttl_s),
+            stale_after: Duration::from_secs(args.stale_after_s),
+            ..ApiSettings::default()
+        },
+    });
+    ground.serve(app).await?;
+    service.stop().await;
+    Ok(Verdict::Good)
+}
+
+/// What `env:NAME` or `file:PATH` refers to. Errors name the reference, never the value.
+fn secret(reference: &str) -> anyhow::Result<Vec<u8>> {
+    if let Some(name) = reference.strip_prefix("env:") {
+        let Some(value) = std::env::var_os(name) else { bail!("the variable {name} is not set") };
+        return Ok(value.into_encoded_bytes());
+    }
+    let Some(path) = reference.strip_prefix("file:") else {
+        bail!("say where the secret is, not what: env:NAME or file:PATH");
+    };
+    let mut bytes = std::fs::read(path).with_context(|| format!("the secret in {path}"))?;
+    while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+/// The key in `path`, which is made if it is not there: appliances are given a copy.
+fn own_key(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let place = || format!("the signing key {}", path.display());
+    match std::fs::read(path) {
+        Ok(key) => return Ok(key),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(place),
+    }
+    let mut key = vec![0; KEY_BYTES];
+    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key))?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = made.with_context(place)?;
+    file.write_all(&key).and_then(|()| file.sync_all()).with_context(place)?;
+    Ok(key)
 }
