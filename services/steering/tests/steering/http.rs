@@ -235,13 +235,14 @@ async fn under_ten_times_the_load_some_wait_and_nothing_breaks() {
     let site = Site::start(Admin::Open, settings).await;
     site.fill();
     let mut clients = JoinSet::new();
+    let shared = Client::new();
     for no in 0..160 {
         let url = format!("{}/v1/steer", site.url);
+        let client = shared.clone();
         clients.spawn(async move {
-            let client = Client::new();
             let prefetch = no % 2 == 0;
             let mut answered = 0;
-            for _ in 0..20 {
+            for _ in 0..10 {
                 let body = json!({"client_ip": "198.51.100.7", "files": ["film"]}).to_string();
                 let request = client.post(&url).body(body);
                 let request = if prefetch { request.header("priority", "u=6") } else { request };
