@@ -58,7 +58,6 @@ impl Service {
         store: FeedStore,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServiceError> {
-        describe();
         let desk = Arc::new(Desk::new(settings.asn, settings.min_headroom_mbps));
         let follower = Follower::start(settings.follower, store, desk.views(), clock)?;
         desk.publish();
@@ -118,23 +117,17 @@ fn freshness(status: Option<&FeedStatus>) -> Freshness {
     }
 }
 
-/// Gauges of what is known: name, meaning.
-pub(crate) const GAUGES: [(&str, &str); 4] = [
-    ("millrace_steering_appliances", "Appliances that some feed has mentioned."),
-    ("millrace_steering_appliances_serving", "Appliances that may serve."),
-    ("millrace_steering_prefixes", "Announced prefixes."),
-    ("millrace_steering_files", "Files that somebody holds."),
+/// Gauges of what is known.
+const GAUGES: [&str; 4] = [
+    "millrace_steering_appliances",
+    "millrace_steering_appliances_serving",
+    "millrace_steering_prefixes",
+    "millrace_steering_files",
 ];
-
-fn describe() {
-    for (name, help) in GAUGES {
-        metrics::describe_gauge!(name, help);
-    }
-}
 
 pub(super) fn show_size(size: FleetSize) {
     let FleetSize { appliances, serving, prefixes, files } = size;
-    for ((name, _), count) in GAUGES.into_iter().zip([appliances, serving, prefixes, files]) {
+    for (name, count) in GAUGES.into_iter().zip([appliances, serving, prefixes, files]) {
         metrics::gauge!(name).set(u32::try_from(count).map_or(f64::MAX, f64::from));
     }
 }

@@ -86,6 +86,9 @@ pub struct Appliance {
     pub hash: u64,
     /// Its weight.
     pub weight: Weight,
+    /// Whether it had less headroom than asked for, and not twice as much since: one that is taken
+    /// out at the border sheds load, and would be back at once.
+    pub full: bool,
     /// What the feed says; `None` before its row has come and after it has gone.
     pub report: Option<Report>,
 }
@@ -94,29 +97,31 @@ impl Appliance {
     /// One that nothing is known of but its id.
     pub fn new(id: &str) -> Self {
         let hash = XxHash3_64::oneshot(id.as_bytes());
-        Self { id: id.into(), hash, weight: Weight::default(), report: None }
+        Self { id: id.into(), hash, weight: Weight::default(), full: false, report: None }
     }
 
-    /// Takes a report.
-    pub fn update(&mut self, report: Report) {
+    /// Takes a report, with at least `min_headroom_mbps` asked of it.
+    pub fn update(&mut self, report: Report, min_headroom_mbps: f64) {
         self.weight = match (report.capacity_mbps, &self.report) {
             (Some(capacity), _) => Weight::of(capacity),
             (None, Some(_)) => self.weight.then(report.headroom_mbps),
             (None, None) => Weight::of(report.headroom_mbps),
         };
+        let least = if self.full { 2.0 * min_headroom_mbps } else { min_headroom_mbps };
+        // Not a number is not enough.
+        let enough = report.headroom_mbps >= least && report.headroom_mbps > 0.0;
+        self.full = !enough;
         self.report = Some(report);
     }
 
-    /// Why it serves nobody, with at least `min_headroom_mbps` asked of it; `None` if it does serve.
-    pub fn fault(&self, min_headroom_mbps: f64) -> Option<Fault> {
-        let Some(report) = &self.report else { return Some(Fault::Unknown) };
-        // Not a number is not enough.
-        let enough = report.headroom_mbps >= min_headroom_mbps && report.headroom_mbps > 0.0;
-        match report {
-            Report { healthy: false, .. } => Some(Fault::Unhealthy),
-            _ if !enough => Some(Fault::NoHeadroom),
-            Report { base_url: None, .. } => Some(Fault::NoAddress),
-            _ => None,
+    /// Why it serves nobody; `None` if it does serve.
+    pub fn fault(&self) -> Option<Fault> {
+        match &self.report {
+            None => Some(Fault::Unknown),
+            Some(Report { healthy: false, .. }) => Some(Fault::Unhealthy),
+            Some(_) if self.full => Some(Fault::NoHeadroom),
+            Some(Report { base_url: None, .. }) => Some(Fault::NoAddress),
+            Some(_) => None,
         }
     }
 }

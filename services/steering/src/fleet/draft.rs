@@ -95,7 +95,7 @@ impl Draft {
         }
         let appliance = Arc::make_mut(&mut self.appliances[usize::from(no)]);
         match report {
-            Some(report) => appliance.update(report),
+            Some(report) => appliance.update(report, self.min_headroom_mbps),
             None => appliance.report = None,
         }
         self.roster_changed = true;
@@ -155,7 +155,7 @@ impl Draft {
     pub fn snapshot(&mut self) -> Option<Fleet> {
         if self.roster_changed {
             let (appliances, places) = (self.appliances.clone(), Arc::clone(&self.places));
-            self.fleet.roster = Arc::new(Roster::new(appliances, places, self.min_headroom_mbps));
+            self.fleet.roster = Arc::new(Roster::new(appliances, places));
         } else if !self.changed {
             return None;
         }

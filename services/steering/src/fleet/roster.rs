@@ -35,17 +35,13 @@ pub struct System {
 }
 
 impl Roster {
-    pub(super) fn new(
-        appliances: Vec<Arc<Appliance>>,
-        places: Arc<Places>,
-        min_headroom_mbps: f64,
-    ) -> Self {
+    pub(super) fn new(appliances: Vec<Arc<Appliance>>, places: Arc<Places>) -> Self {
         let place = |a: &Arc<Appliance>| {
             let position = a.report.as_ref().and_then(|report| report.position);
             position.and_then(|position| places.find(position)).unwrap_or(NO_PLACE)
         };
         let places_of: Vec<u16> = appliances.iter().map(place).collect();
-        let faults: Vec<_> = appliances.iter().map(|a| a.fault(min_headroom_mbps)).collect();
+        let faults: Vec<_> = appliances.iter().map(|a| a.fault()).collect();
         let reports = || appliances.iter().filter_map(|a| a.report.as_ref());
         Self {
             systems: systems(&appliances, &places_of, &places),

@@ -84,6 +84,11 @@ async fn an_appliance_that_is_down_or_full_is_named_no_more() {
     assert_eq!(answer["files"][0]["nobody"], "none-serving");
     change("oca-0", |_| ());
     assert_eq!(named(&steer(&site, &request).await.1), ["oca-0"]);
+    // One that was full comes back with twice the headroom that took it out.
+    change("oca-1", |report| report.headroom_mbps = 199.0);
+    assert_eq!(named(&steer(&site, &request).await.1), ["oca-0"]);
+    change("oca-1", |report| report.headroom_mbps = 200.0);
+    assert_eq!(named(&steer(&site, &request).await.1), ["oca-0", "oca-1"]);
     site.stop().await;
 }
 
