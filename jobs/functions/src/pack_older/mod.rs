@@ -27,7 +27,7 @@ use state::{Row, Rows};
 /// |---|---|
 /// | `keep` | how many rows are not packed |
 /// | `chunk_bytes` | most bytes of a chunk before it is compressed |
-/// | `time`, `rank` | order of the rows; of one time, that with the smaller `rank` counts as later |
+/// | `time`, `rank` | order of the rows; of equal times, the smaller `rank` is later |
 /// | `name`, `value`, … | the row: names of its columns and their values; NULLs are left out |
 ///
 /// The result is a list of rows `(chunk, chunks, packed)`: number of the chunk from 0, how many
