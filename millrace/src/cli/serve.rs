@@ -50,12 +50,12 @@ pub(crate) struct SteeringArgs {
     /// Files of address ranges and their AS numbers: CSV, plain or gzip.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub(crate) asn: Vec<PathBuf>,
-    /// What addresses are signed with: `env:NAME` or `file:PATH`, 32 bytes at least. Without it a key
-    /// is made once and kept in the service's folder.
+    /// What addresses are signed with: `env:NAME` or `file:PATH`, 32 bytes at least. Without it a
+    /// key is made once and kept in the service's folder.
     #[arg(long, value_name = "REFERENCE")]
     pub(crate) signing_key: Option<String>,
-    /// What opens `/v1/admin`, `/v1/status` and `/metrics`: `env:NAME` or `file:PATH`. Must be given
-    /// where other machines can connect.
+    /// What opens `/v1/admin`, `/v1/status` and `/metrics`: `env:NAME` or `file:PATH`. Must be
+    /// given where other machines can connect.
     #[arg(long, value_name = "REFERENCE")]
     pub(crate) admin_token: Option<String>,
     /// Appliances with less headroom serve nobody.

@@ -2,8 +2,8 @@
 //!
 //! `BASE/FILE?e=SECONDS&c=NETWORK&s=HEX`. What is signed is
 //! `v1\n/FILE\nSECONDS\nNETWORK\n` with the path as it is written in the address, without what an
-//! appliance's base address adds: an address works at every appliance that holds the file, so that a
-//! client can go on to the next of its list. Which appliance it names is not signed.
+//! appliance's base address adds: an address works at every appliance that holds the file, so that
+//! a client can go on to the next of its list. Which appliance it names is not signed.
 
 use std::fmt::{self, Write};
 use std::net::IpAddr;
@@ -74,7 +74,8 @@ impl SigningKey {
         text
     }
 
-    /// What an appliance asks before it serves `path_and_query` (behind its base address) to `client`.
+    /// What an appliance asks before it serves `path_and_query` (behind its base address) to
+    /// `client`.
     pub fn verify(&self, path_and_query: &str, client: IpAddr, now_s: u64) -> Result<(), Refusal> {
         let (path, query) = path_and_query.split_once('?').ok_or(Refusal::Malformed)?;
         let mut parts = query.split('&');
@@ -117,8 +118,8 @@ pub fn network(client: IpAddr) -> IpNet {
     IpNet::new_assert(client, bits).trunc()
 }
 
-/// Percent-encodes all but the unreserved characters of RFC 3986; a slash too, so that a file's name
-/// is one segment and cannot climb.
+/// Percent-encodes all but the unreserved characters of RFC 3986; a slash too, so that a file's
+/// name is one segment and cannot climb.
 fn encode(file: &str, into: &mut String) {
     for byte in file.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

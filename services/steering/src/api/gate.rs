@@ -39,9 +39,9 @@ impl Priority {
     }
 }
 
-/// Counts requests taken and not answered yet. Beyond its places a request is refused at once, which
-/// costs less than answering it: under overload those that are taken are still answered in time.
-/// Prefetching gets half of the places, so it is refused first.
+/// Counts requests taken and not answered yet. Beyond its places a request is refused at once,
+/// which costs less than answering it: under overload those that are taken are still answered in
+/// time. Prefetching gets half of the places, so it is refused first.
 #[derive(Debug)]
 pub struct Gate {
     places: usize,

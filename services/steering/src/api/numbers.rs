@@ -10,18 +10,10 @@ use super::gate::Priority;
 pub const METRICS: [(&str, &str, &str); 10] = [
     ("millrace_steering_requests_total", "counter {outcome}", "Requests: answered, refused, shed."),
     ("millrace_steering_shed_total", "counter {priority}", "Requests refused for want of places."),
-    (
-        "millrace_steering_files_total",
-        "counter {tier}",
-        "Files by the tier of the first address, or nobody.",
-    ),
+    ("millrace_steering_files_total", "counter {tier}", "Files by the first address's tier."),
     ("millrace_steering_stale_total", "counter", "Answers from health older than the deadline."),
     ("millrace_steering_seconds", "histogram", "From body to answer."),
-    (
-        "millrace_steering_rows_skipped_total",
-        "counter {feed}",
-        "Rows of feeds that could not be taken.",
-    ),
+    ("millrace_steering_rows_skipped_total", "counter {feed}", "Rows of feeds not taken."),
     ("millrace_steering_appliances", "gauge", "Appliances that some feed has mentioned."),
     ("millrace_steering_appliances_serving", "gauge", "Appliances that may serve."),
     ("millrace_steering_prefixes", "gauge", "Announced prefixes."),

@@ -39,7 +39,7 @@ impl Default for ApiSettings {
             max_body_bytes: 16 << 10,
             body_timeout: Duration::from_secs(5),
             at_once: 256,
-            url_ttl: Duration::from_secs(6 * 3600),
+            url_ttl: Duration::from_hours(6),
             stale_after: Duration::from_secs(15),
         }
     }

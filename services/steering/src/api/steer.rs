@@ -183,8 +183,8 @@ impl Api {
     /// The answer's JSON, from one snapshot.
     fn answer(&self, fleet: &Fleet, ip: IpAddr, files: &[String]) -> Result<Vec<u8>, Problem> {
         let (now_ms, settings) = (self.parts.clock.now_ms(), &self.parts.settings);
-        let now_s = u64::try_from(now_ms / 1000).unwrap_or_default();
-        let expires_s = now_s + settings.url_ttl.as_secs();
+        let seconds = u64::try_from(now_ms / 1000).unwrap_or_default();
+        let expires_s = seconds.saturating_add(settings.url_ttl.as_secs());
         let newest = fleet.roster.newest_report_ms();
         let stale = self.parts.desk.freshness().stale(now_ms, newest, settings.stale_after);
         if stale.is_some() {

@@ -81,8 +81,9 @@ struct ApplianceRow<'a> {
     last_report: Option<Cow<'a, str>>,
 }
 
-/// What a row of `appliances` says. Of columns that make no sense, what depends on them is not known:
-/// an appliance without an address or headroom serves nobody, one without a position is nowhere.
+/// What a row of `appliances` says. Of columns that make no sense, what depends on them is not
+/// known: an appliance without an address or headroom serves nobody, one without a position is
+/// nowhere.
 pub(super) fn report(bytes: &[u8]) -> Result<Report, RowError> {
     let row: ApplianceRow<'_> = serde_json::from_slice(bytes)?;
     let position = row.latitude.zip(row.longitude);

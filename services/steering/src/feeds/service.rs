@@ -41,8 +41,8 @@ pub enum ServiceError {
 
 /// A fleet that follows its feeds.
 ///
-/// Order of stopping: the follower, whose last changes are in the store, then the publisher. Requests
-/// that hold the [`Desk`] go on with the last snapshot.
+/// Order of stopping: the follower, whose last changes are in the store, then the publisher.
+/// Requests that hold the [`Desk`] go on with the last snapshot.
 #[derive(Debug)]
 pub struct Service {
     desk: Arc<Desk>,
@@ -91,8 +91,8 @@ impl Service {
     }
 }
 
-/// A thread of its own: the draft's lock may be held by a view for milliseconds, which would hold up
-/// every request of a thread that serves.
+/// A thread of its own: the draft's lock may be held by a view for milliseconds, which would hold
+/// up every request of a thread that serves.
 struct Publishing {
     desk: Arc<Desk>,
     feeds: Statuses,

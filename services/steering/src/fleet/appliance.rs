@@ -47,9 +47,9 @@ pub enum Fault {
 
 /// A share of the traffic of a tier, in steps of two: 2^step.
 ///
-/// Stable hashing moves files whenever a weight changes, so weights must not follow the load. They come
-/// from the capacity where the feed has it, else from the headroom with hysteresis: the step stays
-/// until the headroom has left it by a whole step.
+/// Stable hashing moves files whenever a weight changes, so weights must not follow the load. They
+/// come from the capacity where the feed has it, else from the headroom with hysteresis: the step
+/// stays until the headroom has left it by a whole step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Weight(u8);
 

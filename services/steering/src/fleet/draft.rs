@@ -59,7 +59,8 @@ pub enum FleetError {
     TooMany,
 }
 
-/// The fleet being changed. A [`Draft::snapshot`] shares with it whatever does not change afterwards.
+/// The fleet being changed. A [`Draft::snapshot`] shares with it whatever does not change
+/// afterwards.
 #[derive(Debug)]
 pub struct Draft {
     numbers: HashMap<Arc<str>, ApplianceNo>,

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-/// A position on the globe, rounded to a tenth of a degree (11 km), which is what "near" means here.
+/// A position on the globe, rounded to a tenth of a degree (11 km), which is what "near" means
+/// here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     tenths: (i16, i16),
 }
 
-/// Upper ends of the bands of distance in kilometres; the last band has none. Doubling bands keep the
-/// order of far appliances from depending on a few kilometres.
+/// Upper ends of the bands of distance in kilometres; the last band has none. Doubling bands keep
+/// the order of far appliances from depending on a few kilometres.
 pub const BANDS_KM: [f64; 7] = [100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0];
 
 /// Mean radius of the Earth (IUGG).

@@ -3,8 +3,8 @@
 /// What an appliance is called inside a snapshot; numbers are given in order of first mention.
 pub type ApplianceNo = u16;
 
-/// A set of [`ApplianceNo`], as compact as the containers of Roaring bitmaps (Chambi, Lemire, Kaser,
-/// Godin 2016): a list or a bitmap, whichever is shorter.
+/// A set of [`ApplianceNo`], as compact as the containers of Roaring bitmaps (Chambi, Lemire,
+/// Kaser, Godin 2016): a list or a bitmap, whichever is shorter.
 #[derive(Debug, Clone, Default)]
 pub struct ApplianceSet(Repr);
 

@@ -1,5 +1,5 @@
-//! A client as the fleet sees it: what covers its address, its AS, where it may be, and with it the tier
-//! of every appliance.
+//! A client as the fleet sees it: what covers its address, its AS, where it may be, and with it the
+//! tier of every appliance.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -34,7 +34,8 @@ pub enum Nobody {
 type Candidate = (u8, f64, ApplianceNo);
 
 impl Client<'_> {
-    /// Up to [`MOST`] appliances that hold `file` and may serve, best first: by tier, then by score.
+    /// Up to [`MOST`] appliances that hold `file` and may serve, best first: by tier, then by
+    /// score.
     pub fn rank(&self, file: &str) -> Result<Vec<Ranked>, Nobody> {
         let holders = self.fleet.files.holders(file).ok_or(Nobody::UnknownFile)?;
         let hash = file_hash(file);

@@ -3,7 +3,8 @@
 /// Why an appliance is considered; nearer tiers come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// It announces a prefix that covers the client: 128 − the prefix's length, so longer is nearer.
+    /// It announces a prefix that covers the client: 128 − the prefix's length, so longer is
+    /// nearer.
     Prefix(u8),
     /// It is in the client's AS.
     System,

@@ -36,8 +36,8 @@ fn blocks(first: IpAddr, last: IpAddr) -> Vec<IpNet> {
     }
 }
 
-/// A fleet of appliances in real ASes, with every real prefix announced by one to three of them, and
-/// some shorter and longer ones besides; and the oracle that knows the same.
+/// A fleet of appliances in real ASes, with every real prefix announced by one to three of them,
+/// and some shorter and longer ones besides; and the oracle that knows the same.
 fn world(rng: &mut StdRng) -> (Fleet, Oracle) {
     let table = Arc::new(AsnTable::load(&asn_files()).unwrap());
     let ranges: Vec<_> = table.ranges().collect();

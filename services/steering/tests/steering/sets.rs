@@ -8,7 +8,10 @@ use proptest::prelude::*;
 proptest! {
     #[test]
     fn a_set_is_a_set(
-        changes in prop::collection::vec((any::<bool>(), prop_oneof![0_u16..200, any::<u16>()]), 0..600),
+        changes in prop::collection::vec(
+            (any::<bool>(), prop_oneof![0_u16..200, any::<u16>()]),
+            0..600,
+        ),
     ) {
         let (mut set, mut model) = (ApplianceSet::default(), BTreeSet::new());
         for (add, no) in changes {
