@@ -45,7 +45,10 @@ impl Numbers {
         }
         let outcome =
             |outcome| metrics::counter!("millrace_steering_requests_total", "outcome" => outcome);
-        let shed = |priority: Priority| metrics::counter!("millrace_steering_shed_total", "priority" => priority.name());
+        let shed = |priority: Priority| {
+            let priority = priority.name();
+            metrics::counter!("millrace_steering_shed_total", "priority" => priority)
+        };
         let tier = |tier| metrics::counter!("millrace_steering_files_total", "tier" => tier);
         Self {
             answered: outcome("answered"),
