@@ -44,11 +44,11 @@ fn one_falls_silent() -> String {
     let mut lines = String::new();
     for at in (0..80).step_by(4) {
         for appliance in (0..12).filter(|n| *n != 3 || !(25..44).contains(&at)) {
+            let time = format!("2026-01-01T00:{:02}:{:02}Z", at / 60, at % 60);
             lines += &format!(
-                r#"{{"event_id":"{appliance}-{at}","event_time":"2026-01-01T00:{:02}:{:02}Z","oca_id":"oca-{appliance}","capacity_mbps":1000.0,"load_mbps":100.0,"cpu":0.1,"disk_errors":0}}"#,
-                at / 60,
-                at % 60
+                r#"{{"event_id":"{appliance}-{at}","event_time":"{time}","oca_id":"oca-{appliance}","#
             );
+            lines += r#""capacity_mbps":1000.0,"load_mbps":100.0,"cpu":0.1,"disk_errors":0}"#;
             lines.push('\n');
         }
     }
@@ -88,9 +88,10 @@ async fn reports_of_others_show_that_an_appliance_is_silent() {
 async fn what_is_withdrawn_leaves_the_feed() {
     let root = tempfile::tempdir().expect("the disk has room");
     let event = |n: u32, action: &str| {
-        format!(
-            r#"{{"event_id":"{n}","event_time":"2026-01-01T00:{n:02}:00Z","oca_id":"oca-1","prefix":"192.0.2.0/24","action":"{action}"}}"#
-        ) + "\n"
+        let place = r#""oca_id":"oca-1","prefix":"192.0.2.0/24""#;
+        let time = format!("2026-01-01T00:{n:02}:00Z");
+        let event = format!(r#"{{"event_id":"{n}","event_time":"{time}",{place}"#);
+        event + &format!(r#","action":"{action}"}}"#) + "\n"
     };
     let lines = event(1, "announce") + &event(2, "withdraw") + &event(3, "announce");
     let golden = over(root.path(), &[("oca_routes", lines)]);

@@ -1,7 +1,7 @@
 //! A simulated fleet of appliances at sites with real AS numbers and prefixes.
 //!
 //! ```text
-//! seed ─► sites (AS, prefixes, place) ─► appliances ─ report, announce, hold, fail ─► delay, twice ─► events
+//! seed ─► sites (AS, prefixes, place) ─► appliances ─ reports, routes, files ─► late, twice
 //! ```
 
 mod appliance;
