@@ -18,8 +18,8 @@ impl ClientContext for Talk {
     }
 }
 
-/// Facility of connections that failed. The library tries again, and whoever needs the broker meanwhile
-/// is told by an error of its own: a broker that starts or stops is not an error of ours.
+/// Facility of connections that failed. The library tries again, and whoever needs the broker
+/// meanwhile is told by an error of its own: a broker that starts or stops is not an error of ours.
 const CONNECTION: &str = "FAIL";
 
 /// One line of the library's log; `level` is syslog's.

@@ -66,8 +66,8 @@ struct Client {
     command: ControlCommand,
 }
 
-/// Declares the manifests as `millrace apply` does `around`, with the platform that runs on `data` and
-/// listens on `http`.
+/// Declares the manifests as `millrace apply` does `around`, with the platform that runs on `data`
+/// and listens on `http`.
 pub(crate) async fn declare(
     manifests: &Path,
     data: &Path,

@@ -1,4 +1,5 @@
-//! `APPLIANCE_HEALTH(at, id, verdict, up_after, down_after, memory_ms)`: up or down with hysteresis.
+//! `APPLIANCE_HEALTH(at, id, verdict, up_after, down_after, memory_ms)`: up or down with
+//! hysteresis.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use super::arguments::{MICROS, is_text, is_time, take_i64, take_short};
 /// Whether an appliance is up, from the verdicts on its reports:
 /// `ROW<healthy, reported_healthy, silent, good_in_row, bad_in_row>`.
 ///
-/// Verdicts are taken in the order of `(at, id)`, each id once, and only those less than `memory_ms`
-/// older than the newest. The appliance begins down; then
+/// Verdicts are taken in the order of `(at, id)`, each id once, and only those less than
+/// `memory_ms` older than the newest. The appliance begins down; then
 ///
 /// | verdict | does |
 /// |---|---|

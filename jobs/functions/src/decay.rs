@@ -16,16 +16,16 @@ const MICROS_PER_SECOND: f64 = 1e6;
 /// greatest time; `tau` is in seconds and the same in all rows.
 ///
 /// Depends on the rows alone, neither on their order nor on a clock: forward decay of Cormode,
-/// Shkapenyuk, Srivastava and Xu (ICDE 2009) with an exponential, kept relative to the greatest time
-/// so that no number grows beyond the count of rows. At a later time `u` it is `exp((t − u) / tau)`
-/// times as much.
+/// Shkapenyuk, Srivastava and Xu (ICDE 2009) with an exponential, kept relative to the greatest
+/// time so that no number grows beyond the count of rows. At a later time `u` it is `exp((t − u) /
+/// tau)` times as much.
 ///
 /// State: the greatest time in microseconds, `tau`, the sum; eight bytes each, little-endian.
 #[derive(Debug)]
 pub(crate) struct DecayedCount;
 
-/// `latest_time(time)`: the greatest time, [`DecayedCount`]'s `t`. Unlike `MAX` it reads changelogs, and
-/// keeps a time that was taken back: times only move on.
+/// `latest_time(time)`: the greatest time, [`DecayedCount`]'s `t`. Unlike `MAX` it reads
+/// changelogs, and keeps a time that was taken back: times only move on.
 ///
 /// State: the time in microseconds.
 #[derive(Debug)]

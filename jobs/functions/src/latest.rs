@@ -10,14 +10,15 @@ use millrace_plan::AggregateFunction;
 
 use super::arguments::{MICROS, is_text, is_time, take_i64, take_short};
 
-/// `LATEST_…(x, at, id)`: `x` of the row with the greatest `(at, id)`, which may be NULL. Rows whose
+/// `LATEST_…(x, at, id)`: `x` of the row with the greatest `(at, id)`, which may be NULL. Rows
+/// whose
 /// `at` or `id` is NULL are left out.
 ///
 /// The result depends on the set of rows alone: not on their order, nor on how often a row comes.
 /// Should two rows share `(at, id)`, the one whose `x` has the greater bytes counts.
 ///
-/// State, little-endian: `at` in microseconds (8 bytes), length of `id` (2) and `id`, 1 if there is a
-/// value, and the value: its text, or 8 bytes.
+/// State, little-endian: `at` in microseconds (8 bytes), length of `id` (2) and `id`, 1 if there is
+/// a value, and the value: its text, or 8 bytes.
 #[derive(Debug)]
 pub(crate) struct Latest {
     name: &'static str,

@@ -1,5 +1,5 @@
-//! What the demo declares: the shipped streams, routes and jobs, written out as files that a person can
-//! read, change and apply again.
+//! What the demo declares: the shipped streams, routes and jobs, written out as files that a person
+//! can read, change and apply again.
 
 use std::path::{Path, PathBuf};
 

@@ -113,8 +113,8 @@ async fn show(plane: &Plane, store: &StoreArgs, started: Instant) -> anyhow::Res
     outcome.map(|_| Verdict::Bad)
 }
 
-/// Declares what is in `folder`, as `millrace apply` does. What grows and why, which that says of each
-/// job, stands in the READMEs of the shipped ones.
+/// Declares what is in `folder`, as `millrace apply` does. What grows and why, which that says of
+/// each job, stands in the READMEs of the shipped ones.
 async fn declare(folder: &Path, data: &Path, http: SocketAddr) -> anyhow::Result<()> {
     let reason = "declared by `millrace demo`";
     let quiet = Context { talk: Box::new(std::io::sink()), ..Context::of_process() };

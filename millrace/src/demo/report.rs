@@ -16,8 +16,9 @@ use millrace_spaas::sql::SqlEngine;
 use super::api::JobNow;
 use super::feed::Sent;
 
-/// Taken impressions of each campaign and policy as a batch over the tables has them: each click names its
-/// impression. Clicks per 10,000 of campaign `all`, from the rows of the data set: 42 (bts), 38 (random).
+/// Taken impressions of each campaign and policy as a batch over the tables has them: each click
+/// names its impression. Clicks per 10,000 of campaign `all`, from the rows of the data set: 42
+/// (bts), 38 (random).
 const TAKEN: &str = "SELECT i.campaign, i.policy, count(*) AS impressions,
        count(c.impression_id) AS plays
 FROM raw.impressions i
@@ -116,8 +117,8 @@ pub(super) async fn audit(
     Ok(complaints.is_empty())
 }
 
-/// Prints the take-rates that the job `take-rate` wrote to its feed; whether they are those of a batch over
-/// the tables.
+/// Prints the take-rates that the job `take-rate` wrote to its feed; whether they are those of a
+/// batch over the tables.
 pub(super) async fn taken(engine: &SqlEngine, feed: &[Value]) -> anyhow::Result<bool> {
     println!("\nTake-rate of each campaign and logging policy: the feed `campaign_take_rate`");
     println!("  campaign  policy   impressions  plays  per 10,000   95 % interval    as a batch");

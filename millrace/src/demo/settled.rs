@@ -15,11 +15,12 @@ use super::view::View;
 
 /// How often to look while routes and jobs catch up.
 const LOOK: Duration = Duration::from_millis(200);
-/// A lag is as old as the last fetch, and the numbers as the last time that the worker was asked. Having
-/// stayed at nothing for so long, it is of now.
+/// A lag is as old as the last fetch, and the numbers as the last time that the worker was asked.
+/// Having stayed at nothing for so long, it is of now.
 const QUIET_MS: i64 = 1500;
 
-/// Returns once the ledgers of all routes of `manifests` reach to the ends that their topics have now.
+/// Returns once the ledgers of all routes of `manifests` reach to the ends that their topics have
+/// now.
 pub(super) async fn routes(
     admin: &Admin,
     warehouse: &Warehouse,
@@ -49,8 +50,8 @@ pub(super) async fn routes(
     }
 }
 
-/// Shows the jobs on `view` until all of them have read everything and have taken a checkpoint after it;
-/// returns how they were then.
+/// Shows the jobs on `view` until all of them have read everything and have taken a checkpoint
+/// after it; returns how they were then.
 pub(super) async fn jobs(api: &Api, view: &mut View) -> anyhow::Result<Vec<JobNow>> {
     let mut quiet_since = None;
     loop {

@@ -207,7 +207,8 @@ impl Appliance {
 
 /// `count` of `files` ranks at random, popular ones more likely.
 ///
-/// Weighted sampling without replacement: the greatest of `ln(u) / weight` (Efraimidis and Spirakis,
+/// Weighted sampling without replacement: the greatest of `ln(u) / weight` (Efraimidis and
+/// Spirakis,
 /// *Weighted random sampling with a reservoir*, 2006).
 fn popular(files: usize, count: usize, rng: &mut StdRng) -> BTreeSet<usize> {
     let mut keys: Vec<(f64, usize)> = (0..files)
