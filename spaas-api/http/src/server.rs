@@ -20,8 +20,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tower_http::classify::ServerErrorsFailureClass;
 use tower_http::timeout::TimeoutBody;
 use tower_http::trace::TraceLayer;
+use tracing::Span;
 
 use crate::problem::Problem;
 
@@ -203,7 +205,20 @@ fn layers(app: Router, stall: Duration, hosts: Option<Vec<String>>) -> Router {
         let request = request.map(|body| Body::new(TimeoutBody::new(stall, body)));
         std::future::ready(if known { Ok(request) } else { Err(misdirected()) })
     };
-    app.layer(map_request(guard)).layer(TraceLayer::new_for_http().make_span_with(span))
+    let trace = TraceLayer::new_for_http().make_span_with(span).on_failure(
+        |failure: ServerErrorsFailureClass, took: Duration, _: &Span| log_failure(&failure, took),
+    );
+    app.layer(map_request(guard)).layer(trace)
+}
+
+/// A server that refuses what it has no room for must not write a line for each refusal: that is
+/// when it has the least time for it.
+fn log_failure(failure: &ServerErrorsFailureClass, took: Duration) {
+    if matches!(failure, ServerErrorsFailureClass::StatusCode(StatusCode::SERVICE_UNAVAILABLE)) {
+        tracing::debug!(?took, "refused for now");
+    } else {
+        tracing::error!(%failure, ?took, "a request failed");
+    }
 }
 
 /// Whether a request is addressed to this machine by address, as `localhost`, or by one of `hosts`.
