@@ -56,8 +56,14 @@ fn put(views: &mut [Box<dyn View>], feed: &str, rows: impl Iterator<Item = Value
         let text = row.to_string();
         Change { key: text.clone().into(), row: Some(text.into()), time_ms: 0 }
     };
-    let rows: Vec<_> = rows.map(change).collect();
-    rows.chunks(4096).for_each(|chunk| view.apply(chunk));
+    let mut changes = rows.map(change);
+    loop {
+        let chunk: Vec<_> = changes.by_ref().take(4096).collect();
+        if chunk.is_empty() {
+            return;
+        }
+        view.apply(&chunk);
+    }
 }
 
 fn fill(views: &mut [Box<dyn View>], members: i64) {
