@@ -7,7 +7,8 @@ use rand::Rng;
 use serde::Deserialize;
 
 use millrace_bandit::{
-    Arm, Candidate, Choice, Context, Counts, Distribution, LinearStats, Policy, PolicyKind,
+    Arm, Candidate, Choice, Context, Counts, Distribution, Guard, GuardStats, LinearStats, Policy,
+    PolicyKind, Ruling,
 };
 
 use super::sharded::Sharded;
@@ -75,12 +76,36 @@ impl Posters {
     }
 }
 
+/// What the feed says of an image.
+struct Learnt {
+    version: i64,
+    arm: Arm,
+    /// Sums of 1/p and 1/p² over the played, which the guard rules by.
+    inverse: Option<(f64, f64)>,
+}
+
+/// `policy`, or the best fixed image where the log says that it does significantly better.
+fn guarded(policy: Policy, images: &[(i64, Arm)], learnt: &BTreeMap<i64, Learnt>) -> Policy {
+    let mut stats = GuardStats::default();
+    for (image, arm) in images {
+        let Some(learnt) = learnt.get(image) else { continue };
+        let Some((inverse, squares)) = learnt.inverse else { return policy };
+        stats.add_sums(*image, arm.counts(), inverse, squares);
+    }
+    match Guard::default().rule(&stats) {
+        Ruling::Fixed { image } if images.len() > 1 => {
+            Policy { kind: PolicyKind::Fixed { image }, ..policy }
+        }
+        _ => policy,
+    }
+}
+
 /// Brings images and parameters together.
 pub(super) struct Artist {
     policy: Policy,
     shown: Arc<Posters>,
     images: HashMap<TitleId, Vec<i64>>,
-    arms: HashMap<TitleId, BTreeMap<i64, (i64, Arm)>>,
+    arms: HashMap<TitleId, BTreeMap<i64, Learnt>>,
     changed: BTreeSet<TitleId>,
 }
 
@@ -111,19 +136,20 @@ impl Artist {
     pub(super) fn publish(&mut self) {
         for title in std::mem::take(&mut self.changed) {
             let arms = self.arms.get(&title);
-            let arm = |image: i64| arms.and_then(|arms| arms.get(&image)).map(|(_, arm)| arm);
+            let arm = |image: i64| arms.and_then(|arms| arms.get(&image)).map(|of| &of.arm);
             let images: Vec<(i64, Arm)> = match self.images.get(&title) {
                 Some(images) => {
                     images.iter().map(|i| (*i, arm(*i).cloned().unwrap_or_default())).collect()
                 }
-                None => arms.into_iter().flatten().map(|(i, (_, arm))| (*i, arm.clone())).collect(),
+                None => arms.into_iter().flatten().map(|(i, of)| (*i, of.arm.clone())).collect(),
             };
             if images.is_empty() {
                 self.shown.titles.remove(&title);
                 continue;
             }
-            let version = arms.and_then(|arms| arms.values().map(|(version, _)| *version).max());
-            let poster = Poster::new(images, version, self.policy);
+            let version = arms.and_then(|arms| arms.values().map(|of| of.version).max());
+            let policy = arms.map_or(self.policy, |arms| guarded(self.policy, &images, arms));
+            let poster = Poster::new(images, version, policy);
             self.shown.titles.put(title, Arc::new(poster));
         }
     }
@@ -150,6 +176,8 @@ pub(super) struct Row {
     impressions: u64,
     #[serde(default)]
     plays: u64,
+    inverse_plays: Option<f64>,
+    inverse_squares: Option<f64>,
     a: Option<String>,
     b: Option<String>,
 }
@@ -187,7 +215,8 @@ impl Rows for Parameters {
         self.tell(|artist| {
             let arm = Arm::new(counts, stats.as_ref(), artist.lambda());
             let arms = artist.arms.entry(key.title_id).or_default();
-            arms.insert(key.artwork_id, (row.version, arm));
+            let inverse = row.inverse_plays.zip(row.inverse_squares);
+            arms.insert(key.artwork_id, Learnt { version: row.version, arm, inverse });
             artist.changed.insert(key.title_id);
         });
     }

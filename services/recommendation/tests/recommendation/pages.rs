@@ -153,6 +153,30 @@ async fn statistics_of_a_title_come_from_four_feeds() {
     served.stop().await;
 }
 
+/// Image 20 has the better play rate, so that the policy prefers it; weighted by how likely each
+/// was shown, image 21 would have been played far more often.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_worse_than_one_image_is_given_up_for_it() {
+    let broker = TestBroker::start().await;
+    let kafka = broker.settings();
+    create_topics(&kafka).await;
+    write_catalogue(&kafka).await;
+    let learnt = |image: i64, plays: u32, propensity: f64| {
+        let inverse = f64::from(plays) / propensity;
+        json!({"title_id": 2, "artwork_id": image, "version": 3, "impressions": 1000,
+               "plays": plays, "inverse_plays": inverse, "inverse_squares": inverse / propensity})
+    };
+    write(&kafka, "artwork_policy", &[learnt(20, 500, 0.9), learnt(21, 400, 0.05)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let served = Start::new(&broker, folder.path()).serve().await;
+    served.has_read(30 + 2).await;
+    let stats = served.get("/v1/titles/2/stats?country=de").await;
+    let artworks = stats["artworks"].as_array().unwrap();
+    let best = artworks.iter().find(|a| a["artwork_id"] == 21).unwrap();
+    assert!(best["probability"].as_f64().unwrap() > 0.9, "{artworks:?}");
+    served.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn others_copy_the_feeds() {
     let broker = TestBroker::start().await;
