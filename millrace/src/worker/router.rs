@@ -60,9 +60,9 @@ pub(super) async fn run(
         0 => None,
         _ => Some(parts.router(&manifests, &how, Membership::Alone)?),
     };
-    let routes = Arc::new(Routes { router, refused });
-    desk.runs(Subject::Router(Arc::clone(&routes)));
-    carry(&routes, desk).await
+    let all = Arc::new(Routes { router, refused });
+    desk.runs(Subject::Router(Arc::clone(&all)));
+    carry(&all, desk).await
 }
 
 /// Looks after the router until it is told to stop.
