@@ -101,7 +101,11 @@ fn all_estimators_and_intervals_agree_on_the_real_rows() {
             let (rows, other) = if log == "random" { (&random, &bts) } else { (&bts, &random) };
             for (policy, of_policy) in of_log {
                 let target = match policy.as_str() {
-                    "uniform" => as_target(&vec![vec![1.0 / items as f64; 3]; items]),
+                    "uniform" => {
+                        #[expect(clippy::cast_precision_loss, reason = "eighty items")]
+                        let each = 1.0 / items as f64;
+                        as_target(&vec![vec![each; 3]; items])
+                    }
                     "fixed" => {
                         let candidates = target::candidates(&[rows, other], &Posteriors::new());
                         let fixed = PolicyArg::Fixed(expected.fixed);

@@ -114,8 +114,8 @@ pub(super) fn from_batches(batches: &[RecordBatch]) -> anyhow::Result<Vec<Logged
         let rewards = wanted(batch, "reward", &DataType::Float64)?;
         let titles = column(batch, "title", &DataType::Int64)?;
         let targets = column(batch, "target", &DataType::Float64)?;
-        let titles = titles.as_ref().map(|c| c.as_primitive::<Int64Type>());
-        let targets = targets.as_ref().map(|c| c.as_primitive::<Float64Type>());
+        let titles = titles.as_ref().map(AsArray::as_primitive::<Int64Type>);
+        let targets = targets.as_ref().map(AsArray::as_primitive::<Float64Type>);
         for row in 0..batch.num_rows() {
             log.push(Logged {
                 title: titles.map_or(0, |titles| titles.value(row)),
