@@ -254,9 +254,9 @@ impl Plane {
         let log = Log::of(settings, &data)?;
         let core = Core::open(settings, &data, &log).await?;
         // Known before anything is reconciled: a router that runs already is not to be stopped.
-        let routes = core.admission.router_work().await?;
+        let work = core.admission.router_work().await?;
         let (router, wanted) =
-            watch::channel(routes.map(|work| BuiltInWork {
+            watch::channel(work.map(|work| BuiltInWork {
                 work: Work::Router(work),
                 memory_bytes: settings.memory,
             }));
