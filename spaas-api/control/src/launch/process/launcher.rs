@@ -35,10 +35,6 @@ use crate::worker::{
 const FOLLOW: Duration = Duration::from_millis(200);
 /// Most characters of a log's last line that are told as the reason of an end.
 const TRACE_CHARS: usize = 500;
-/// Lines at the end of a log among which the last word is looked for.
-const LAST_LINES: usize = 4;
-/// Begins lines that Rust adds to the last word of a process.
-const NOTE: &str = "note: ";
 
 /// Starts `program args… --assignment FILE` for each run, in a process group of its own. Whether a
 /// run is alive is known from the lock it holds; workers outlive this launcher, and the next one
@@ -228,12 +224,8 @@ impl ProcessLauncher {
 
 /// The last line of a log that tells something.
 async fn last_word(path: PathBuf, files: u32) -> Option<String> {
-    let read = blocking("read a log", move || {
-        let (mut lines, reader) = last_lines(&path, files, LAST_LINES)?;
-        lines.extend(reader.unended());
-        Ok(lines)
-    });
-    read.await.ok()?.into_iter().rfind(|line| !line.starts_with(NOTE))
+    let read = blocking("read a log", move || super::last_word::of(&path, files));
+    read.await.ok()?
 }
 
 fn gone(job: &str, run: &str) -> LaunchError {

@@ -5,6 +5,7 @@ mod cgroup;
 mod children;
 mod client;
 mod kill;
+mod last_word;
 mod launcher;
 mod log;
 mod place;
