@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::read_log::last_lines;
 
-/// Lines at the end of a log among which it is looked for: a backtrace, which `RUST_BACKTRACE` asks for,
-/// has two for each of its frames.
+/// Lines at the end of a log among which it is looked for: a backtrace, which `RUST_BACKTRACE` asks
+/// for, has two for each of its frames.
 const LINES: usize = 400;
 
 /// The last line of the log at `path` that tells something.
@@ -16,8 +16,8 @@ pub(super) fn of(path: &Path, files: u32) -> io::Result<Option<String>> {
     Ok(lines.into_iter().rfind(|line| !is_added(line)))
 }
 
-/// Whether Rust adds such a line to the words of a thread that panics or a process that aborts: a note, or
-/// part of a backtrace.
+/// Whether Rust adds such a line to the words of a thread that panics or a process that aborts: a
+/// note, or part of a backtrace.
 fn is_added(line: &str) -> bool {
     let words = line.trim_start();
     let numbered = words.split_once(": ").is_some_and(|(n, _)| n.parse::<u32>().is_ok());
