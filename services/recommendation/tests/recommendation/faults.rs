@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use millrace_bus::testing::TestBroker;
 use millrace_recommendation::{
     Ask, BreakerSettings, Page, PressureLimits, Priority, Source, Verdict, decide,
 };
@@ -17,10 +16,10 @@ use tokio::sync::Semaphore;
 use tower::BoxError;
 
 use crate::stand::{
-    Start, cards, create_topics, row, watched, write, write_catalogue, write_country,
+    Broker, Start, cards, create_topics, row, watched, write, write_catalogue, write_country,
 };
 
-async fn all_feeds(broker: &TestBroker) {
+async fn all_feeds(broker: &Broker) {
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;
@@ -33,7 +32,7 @@ const ROWS: u64 = 30 + 30 + 1;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_member_gets_the_country_and_then_what_is_popular() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     all_feeds(&broker).await;
     let folder = tempfile::tempdir().unwrap();
     let served = Start::new(&broker, folder.path()).serve().await;
@@ -49,7 +48,7 @@ async fn an_unknown_member_gets_the_country_and_then_what_is_popular() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_topics_pages_are_static_and_say_what_is_stale() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("static.json"), "[5,6,7]").unwrap();
     let served = Start::new(&broker, folder.path()).serve().await;
@@ -69,7 +68,7 @@ async fn without_topics_pages_are_static_and_say_what_is_stale() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_broker_the_last_rows_are_served_after_a_restart_too() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     all_feeds(&broker).await;
     let folder = tempfile::tempdir().unwrap();
     let mut start = Start::new(&broker, folder.path());
@@ -93,7 +92,7 @@ async fn without_a_broker_the_last_rows_are_served_after_a_restart_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_was_spoilt_is_built_again() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     all_feeds(&broker).await;
     let folder = tempfile::tempdir().unwrap();
     let served = Start::new(&broker, folder.path()).serve().await;
@@ -147,7 +146,7 @@ impl Source for Troubled {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_that_fail_or_hang_are_left_alone_and_tried_again() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     all_feeds(&broker).await;
     let folder = tempfile::tempdir().unwrap();
     let mut start = Start::new(&broker, folder.path());
@@ -199,7 +198,7 @@ impl Source for Gate {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_ten_times_the_load_the_least_important_goes_first() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     all_feeds(&broker).await;
     let folder = tempfile::tempdir().unwrap();
     let mut start = Start::new(&broker, folder.path());

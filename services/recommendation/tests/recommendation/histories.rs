@@ -2,11 +2,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use millrace_bus::testing::TestBroker;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stand::{Start, create_topics, events, row, watched, write};
+use crate::stand::{Broker, Start, create_topics, events, row, watched, write};
 
 fn titles(history: &Value) -> Vec<i64> {
     let titles = history["titles"].as_array().expect("titles");
@@ -26,7 +25,7 @@ fn chunk(number: usize, of: usize, bytes: &[u8]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_is_its_recent_and_its_packed_part() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write(&kafka, "history", &[watched(7, 3, 20, 0.5), watched(7, 4, 18, 1.0)]).await;
@@ -55,7 +54,7 @@ async fn a_history_is_its_recent_and_its_packed_part() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_deleted_is_hidden_at_once_and_told_to_the_job() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write(&kafka, "history", &[watched(7, 3, 20, 0.5), watched(7, 4, 19, 0.5)]).await;

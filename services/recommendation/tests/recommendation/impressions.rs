@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use millrace_bandit::{Policy, PolicyKind};
-use millrace_bus::testing::TestBroker;
 use serde_json::{Value, json};
 
 use crate::stand::{
-    Start, cards, create_topics, events, watched, write, write_catalogue, write_country,
+    Broker, Start, cards, create_topics, events, watched, write, write_catalogue, write_country,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn impressions_are_the_answer_with_true_propensities() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;
@@ -74,7 +73,7 @@ async fn impressions_are_the_answer_with_true_propensities() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_uniform_policy_shows_every_image_alike() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;
@@ -102,7 +101,7 @@ async fn a_uniform_policy_shows_every_image_alike() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_do_not_wait_for_a_log_that_is_full() {
-    let mut broker = Some(TestBroker::start().await);
+    let mut broker = Some(Broker::start().await);
     let kafka = broker.as_ref().unwrap().settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use millrace_bus::testing::TestBroker;
 use serde_json::json;
 
 use crate::stand::{
-    Start, cards, create_topics, row, watched, write, write_catalogue, write_country,
+    Broker, Start, cards, create_topics, row, watched, write, write_catalogue, write_country,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_sees_rows_of_their_own() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;
@@ -65,7 +64,7 @@ fn row_order(page: &serde_json::Value, title: i64) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_feeds_show_in_the_next_answers() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     let folder = tempfile::tempdir().unwrap();
@@ -88,7 +87,7 @@ async fn changes_of_feeds_show_in_the_next_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_in_requests_are_told() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let folder = tempfile::tempdir().unwrap();
     let served = Start::new(&broker, folder.path()).serve().await;
     for path in [
@@ -119,7 +118,7 @@ async fn mistakes_in_requests_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn statistics_of_a_title_come_from_four_feeds() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;
@@ -157,7 +156,7 @@ async fn statistics_of_a_title_come_from_four_feeds() {
 /// was shown, image 21 would have been played far more often.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_is_worse_than_one_image_is_given_up_for_it() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;
@@ -179,7 +178,7 @@ async fn a_policy_that_is_worse_than_one_image_is_given_up_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn others_copy_the_feeds() {
-    let broker = TestBroker::start().await;
+    let broker = Broker::start().await;
     let kafka = broker.settings();
     create_topics(&kafka).await;
     write_catalogue(&kafka).await;

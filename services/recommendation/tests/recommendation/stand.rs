@@ -1,13 +1,14 @@
 //! A broker with feeds, the service over it, and a client.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_bus::testing::TestBroker;
 use millrace_bus::{
-    Admin, BusError, Consumer, FetchLimits, KafkaSettings, Producer, ProducerLimits, TopicSettings,
+    Admin, BusError, Consumer, EmbeddedBroker, FetchLimits, KafkaSettings, Producer,
+    ProducerLimits, TopicSettings,
 };
 use millrace_events::{
     Emitter, EmitterSettings, Outgoing, PartitionId, SystemClock, TopicPartition, Transport,
@@ -17,9 +18,35 @@ use millrace_feeds::{FeedStore, FollowerSettings};
 use millrace_http::server;
 use millrace_recommendation::{Parts, Recommendation, RecommendationSettings, Source};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// A broker of the test's own: feeds are topics of fixed names, which tests on one broker would
+/// share.
+pub(crate) struct Broker {
+    broker: EmbeddedBroker,
+    folder: TempDir,
+}
+
+impl Broker {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let broker = EmbeddedBroker::start(folder.path(), listen).await.expect("a broker");
+        Self { broker, folder }
+    }
+
+    pub(crate) fn settings(&self) -> KafkaSettings {
+        KafkaSettings::plain(self.broker.address().to_string())
+    }
+
+    pub(crate) async fn stop(self) {
+        self.broker.stop().await;
+        drop(self.folder);
+    }
+}
 
 /// A test that takes longer has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -130,7 +157,7 @@ pub(crate) struct Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    pub(crate) fn new(broker: &TestBroker, folder: &'a Path) -> Self {
+    pub(crate) fn new(broker: &Broker, folder: &'a Path) -> Self {
         let mut settings = RecommendationSettings::default();
         // A machine that is busy with other tests is no overload of the service.
         settings.limits.lag = Duration::from_mins(1);
