@@ -65,6 +65,18 @@ impl Stand {
         }
     }
 
+    /// Serves three appliances; whom it names.
+    async fn serve_three(&self, folder: &Path) -> (Service, Vec<String>) {
+        let (service, _) = self.serve(folder);
+        self.write(three()).await;
+        until(&service, "all are named", |fleet| {
+            named(fleet).len() == 3 && fleet.routes.prefixes() == 1
+        })
+        .await;
+        let known = named(&service.desk().fleet());
+        (service, known)
+    }
+
     fn serve(&self, folder: &Path) -> (Service, bool) {
         let opened = FeedStore::open(folder).unwrap();
         let mut follower = FollowerSettings::new(self.kafka());
@@ -169,13 +181,7 @@ async fn answers_follow_the_feeds() {
 async fn the_last_that_was_known_is_served_while_the_broker_is_down_and_after_a_restart() {
     let mut stand = Stand::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let (service, _) = stand.serve(folder.path());
-    stand.write(three()).await;
-    until(&service, "all are named", |fleet| {
-        named(fleet).len() == 3 && fleet.routes.prefixes() == 1
-    })
-    .await;
-    let known = named(&service.desk().fleet());
+    let (service, known) = stand.serve_three(folder.path()).await;
     stand.broker.take().unwrap().stop().await;
     assert_eq!(named(&service.desk().fleet()), known);
     service.stop().await;
@@ -198,13 +204,7 @@ async fn the_last_that_was_known_is_served_while_the_broker_is_down_and_after_a_
 async fn feeds_that_are_gone_leave_the_last_that_was_known() {
     let mut stand = Stand::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let (service, _) = stand.serve(folder.path());
-    stand.write(three()).await;
-    until(&service, "all are named", |fleet| {
-        named(fleet).len() == 3 && fleet.routes.prefixes() == 1
-    })
-    .await;
-    let known = named(&service.desk().fleet());
+    let (service, known) = stand.serve_three(folder.path()).await;
     // A broker without any topics takes its place.
     stand.broker.take().unwrap().stop().await;
     stand.folder = tempfile::tempdir().unwrap();
