@@ -101,7 +101,7 @@ def health():
         newest = max(once, key=lambda row: (row["event_time"], row["event_id"]))
         capacity, load = newest.get("capacity_mbps"), newest.get("load_mbps")
         known = capacity is not None and load is not None
-        names = ["site", "asn", "country", "latitude", "longitude", "version", "base_url"]
+        names = ["capacity_mbps", "site", "asn", "country", "latitude", "longitude", "version", "base_url"]
         appliances.append({
             "oca_id": oca_id,
             **walk(recent),

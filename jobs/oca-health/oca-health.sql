@@ -56,6 +56,7 @@ SELECT
   APPLIANCE_HEALTH(event_time, event_id, verdict, 3, 3, 60000) AS health,
   LATEST_DOUBLE(score, event_time, event_id) AS score,
   LATEST_DOUBLE(GREATEST(0e0, 0.9e0 * capacity_mbps - load_mbps), event_time, event_id) AS headroom_mbps,
+  LATEST_DOUBLE(capacity_mbps, event_time, event_id) AS capacity_mbps,
   LATEST_STRING(site, event_time, event_id) AS site,
   LATEST_BIGINT(asn, event_time, event_id) AS asn,
   LATEST_STRING(country, event_time, event_id) AS country,
@@ -77,6 +78,7 @@ SELECT
   state.health.bad_in_row AS bad_in_row,
   score,
   COALESCE(headroom_mbps, 0e0) AS headroom_mbps,
+  capacity_mbps,
   site, asn, country, latitude, longitude, version, base_url, last_report
 FROM state;
 

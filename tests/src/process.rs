@@ -27,6 +27,8 @@ pub struct Millrace {
     child: Child,
     pid: u32,
     log: PathBuf,
+    /// Bytes of the log that are of processes before this one.
+    log_from: usize,
     run_file: PathBuf,
 }
 
@@ -36,6 +38,7 @@ impl Millrace {
     /// Starts `command`, whose output goes to `log` and whose data folder is `data`.
     pub fn start(mut command: Command, data: &Path, log: PathBuf) -> Result<Self> {
         let output = std::fs::File::options().create(true).append(true).open(&log)?;
+        let log_from = usize::try_from(output.metadata()?.len())?;
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -44,7 +47,24 @@ impl Millrace {
             .spawn()
             .context("start millrace")?;
         let pid = child.id().context("a child that was not waited for has a pid")?;
-        Ok(Self { child, pid, log, run_file: data.join("run.json") })
+        Ok(Self { child, pid, log, log_from, run_file: data.join("run.json") })
+    }
+
+    /// Waits until a service prints where it listens, and returns that; fails when it ends before.
+    pub async fn listening(&mut self) -> Result<String> {
+        let (log, from) = (self.log.clone(), self.log_from);
+        let child = &mut self.child;
+        eventually("an address", async || {
+            if let Some(status) = child.try_wait()? {
+                bail!("millrace ended with {status}:\n{}", tail(&log));
+            }
+            let text = std::fs::read_to_string(&log)?;
+            let printed = text.get(from..).unwrap_or_default();
+            let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
+            let address = whole.lines().find_map(|line| line.strip_prefix("HTTP "));
+            Ok(address.map(|address| address.trim().to_owned()))
+        })
+        .await
     }
 
     /// Waits until the process says where it listens; fails when it ends before.

@@ -10,12 +10,15 @@ use tokio::process::Command;
 
 use millrace_bus::KafkaSettings;
 
+use crate::tidy::repository;
 use crate::{Millrace, S3Server, Tables, millrace_binary, workers};
 
 /// One installation of Millrace, gone with this value.
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
+    /// File or folder of its manifests.
+    declared: PathBuf,
     store: String,
     options: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
@@ -27,8 +30,17 @@ impl Site {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join("manifests"))?;
         let store = format!("file://{}", folder.path().join("tables").display());
-        let site = Self { folder, store, options: BTreeMap::new(), environment: BTreeMap::new() };
+        let declared = folder.path().join("manifests");
+        let (options, environment) = (BTreeMap::new(), BTreeMap::new());
+        let site = Self { folder, declared, store, options, environment };
         site.manifests(manifests)?;
+        Ok(site)
+    }
+
+    /// A site with the manifests of a folder of the repository, as it ships.
+    pub fn shipped(folder: &str) -> Result<Self> {
+        let mut site = Self::empty()?;
+        site.declared = repository().join(folder);
         Ok(site)
     }
 
@@ -91,8 +103,8 @@ impl Site {
         fault: Option<&str>,
     ) -> Result<Millrace> {
         let mut command = self.command(&["up", "--listen", "127.0.0.1:0"], "data");
-        if self.path("manifests").exists() {
-            command.arg("-f").arg(self.path("manifests"));
+        if self.declared.exists() {
+            command.arg("-f").arg(&self.declared);
         }
         match kafka {
             Some(kafka) => command.args(["--kafka", &kafka.bootstrap]),
@@ -118,11 +130,24 @@ impl Site {
         fault: Option<&str>,
     ) -> Result<Millrace> {
         let mut command = self.command(&["router", "--kafka", &kafka.bootstrap], name);
-        command.arg("-f").arg(self.path("manifests")).args(options);
+        command.arg("-f").arg(&self.declared).args(options);
         if let Some(fault) = fault {
             command.env("MILLRACE_FAULT", fault);
         }
         Millrace::start(command, &self.path(name), self.path(&format!("{name}.log")))
+    }
+
+    /// `millrace serve <service>` on a free port, with a data folder of its own.
+    pub fn serve(&self, service: &str, kafka: &KafkaSettings) -> Result<Millrace> {
+        let (data, log) = (self.path(service), self.path(&format!("{service}.log")));
+        let mut command = Command::new(millrace_binary());
+        command
+            .args(["serve", service, "--listen", "127.0.0.1:0", "--kafka", &kafka.bootstrap])
+            .arg("--data")
+            .arg(&data)
+            .env("NO_COLOR", "1")
+            .current_dir(self.folder.path());
+        Millrace::start(command, &data, log)
     }
 
     /// Runs `millrace <verb>` to its end.

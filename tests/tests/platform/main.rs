@@ -17,5 +17,6 @@ mod route_secret;
 mod s3;
 mod secrets;
 mod spaas_crash;
+mod steering;
 mod worker;
 mod zombie;
