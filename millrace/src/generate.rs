@@ -1,6 +1,7 @@
 //! `millrace generate`: events from a seed, printed or sent as fast as their time passes.
 
 use std::io::{BufWriter, Error, ErrorKind, StdoutLock, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -9,7 +10,8 @@ use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use millrace_bus::KafkaSettings;
 use millrace_events::{Clock, ReplayEvent, SystemClock};
 use millrace_generate::fleet::{Fleet, FleetSettings, bundled_ranges};
-use millrace_generate::playback::{Playback, PlaybackSettings, Plays};
+use millrace_generate::movielens::Ratings;
+use millrace_generate::playback::{Play, Playback, PlaybackSettings, Plays};
 
 use crate::cli::{FleetArgs, GenerateArgs, GenerateCommand, GenerateTo, PaceArgs, PlaybackArgs};
 use crate::platform::RunFile;
@@ -57,10 +59,7 @@ async fn fleet(FleetArgs { pace, rate }: FleetArgs) -> anyhow::Result<Verdict> {
 }
 
 async fn playback(args: PlaybackArgs) -> anyhow::Result<Verdict> {
-    let PlaybackArgs { pace, rate, members, titles } = args;
-    ensure!(rate > 0.0 && rate.is_finite(), "--rate {rate}: write a number above zero");
-    ensure!(members > 0 && titles > 0, "somebody must watch something: --members, --titles");
-    let span = Span::of(&pace)?;
+    let PlaybackArgs { pace, ratings, least_stars, rate, members, titles } = args;
     let settings = PlaybackSettings {
         seed: pace.seed,
         disorder_ms: PLAYER_DISORDER_MS,
@@ -68,13 +67,44 @@ async fn playback(args: PlaybackArgs) -> anyhow::Result<Verdict> {
         deletion: PLAYER_DELETIONS,
         ..PlaybackSettings::default()
     };
+    if let Some(path) = ratings {
+        return rated(&pace, settings, &path, least_stars).await;
+    }
+    ensure!(rate > 0.0 && rate.is_finite(), "--rate {rate}: write a number above zero");
+    ensure!(members > 0 && titles > 0, "somebody must watch something: --members, --titles");
+    let span = Span::of(&pace)?;
     let per_hour = rate * 3600.0;
     let plays = Plays::new(pace.seed, span.start_ms, per_hour, members, PROFILES, titles);
+    watch(&pace, &span, settings, plays).await
+}
+
+/// Members watch what they rated, when they rated it.
+async fn rated(
+    pace: &PaceArgs,
+    settings: PlaybackSettings,
+    path: &Path,
+    least_stars: f64,
+) -> anyhow::Result<Verdict> {
+    let ratings = Ratings::open(path)?;
+    let mut plays = ratings.plays(least_stars).peekable();
+    let first = plays.peek().map(|play| play.at_ms);
+    let first = first.with_context(|| format!("{}: no such ratings", path.display()))?;
+    let span = Span::of_recording(pace, first)?;
+    let plays = plays.skip_while(|play| play.at_ms < span.start_ms);
+    watch(pace, &span, settings, plays).await
+}
+
+/// Sends what players report of plays within the span.
+async fn watch(
+    pace: &PaceArgs,
+    span: &Span,
+    settings: PlaybackSettings,
+    plays: impl Iterator<Item = Play>,
+) -> anyhow::Result<Verdict> {
     let end_ms = span.end_ms();
-    let plays = plays.take_while(move |play| play.at_ms < end_ms);
+    let plays = plays.take_while(|play| play.at_ms < end_ms);
     let events = Playback::new(settings, plays);
-    let events = events.filter(move |event| event.event_time_ms < end_ms);
-    emit(&pace, &span, events).await
+    emit(pace, span, events.filter(|event| event.event_time_ms < end_ms)).await
 }
 
 /// The time that the events cover.
@@ -88,23 +118,36 @@ struct Span {
 impl Span {
     fn of(pace: &PaceArgs) -> anyhow::Result<Self> {
         let begun = Instant::now();
-        let start_ms = match (&pace.start, pace.to) {
-            (Some(text), _) => {
-                let nanos = string_to_timestamp_nanos(text);
-                nanos.with_context(|| format!("--start {text}: not a time"))? / 1_000_000
-            }
+        let start_ms = match (start_of(pace)?, pace.to) {
+            (Some(start_ms), _) => start_ms,
             (None, Some(_)) => SystemClock::default().now_ms(),
             (None, None) => FIXED_START_MS,
         };
         let lasts = pace.lasts.or(pace.to.is_none().then_some(PRINTED));
-        let lasts_ms = lasts.map(|lasts| i64::try_from(lasts.as_millis()));
-        let lasts_ms = lasts_ms.transpose().context("--for: too long")?;
-        Ok(Self { start_ms, lasts_ms, begun })
+        Ok(Self { start_ms, lasts_ms: millis(lasts)?, begun })
+    }
+
+    /// The same for a recording whose first event is at `first_ms`: all of it, unless part is asked
+    /// for.
+    fn of_recording(pace: &PaceArgs, first_ms: i64) -> anyhow::Result<Self> {
+        let begun = Instant::now();
+        let start_ms = start_of(pace)?.unwrap_or(first_ms);
+        Ok(Self { start_ms, lasts_ms: millis(pace.lasts)?, begun })
     }
 
     fn end_ms(&self) -> i64 {
         self.lasts_ms.map_or(i64::MAX, |lasts| self.start_ms.saturating_add(lasts))
     }
+}
+
+fn start_of(pace: &PaceArgs) -> anyhow::Result<Option<i64>> {
+    let Some(text) = &pace.start else { return Ok(None) };
+    let nanos = string_to_timestamp_nanos(text);
+    Ok(Some(nanos.with_context(|| format!("--start {text}: not a time"))? / 1_000_000))
+}
+
+fn millis(lasts: Option<Duration>) -> anyhow::Result<Option<i64>> {
+    lasts.map(|lasts| i64::try_from(lasts.as_millis())).transpose().context("--for: too long")
 }
 
 /// Sends what is generated, each event when its time has come.

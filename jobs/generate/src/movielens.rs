@@ -10,8 +10,6 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-use millrace_events::ReplayError;
-
 use crate::playback::Play;
 
 /// A rating.
@@ -25,6 +23,31 @@ pub struct Rating {
     pub stars: f64,
     /// When, in seconds since the Unix epoch.
     pub at_s: i64,
+}
+
+/// Why ratings cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RatingsError {
+    /// A file cannot be opened, unpacked or read.
+    #[error("cannot read {place}: {source}")]
+    Io {
+        /// The file, and the line if it was read so far.
+        place: String,
+        /// What the file system said.
+        source: std::io::Error,
+    },
+    /// A line is no rating.
+    #[error("{file}:{line}: cannot read {column} `{value}`")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// What should stand there.
+        column: &'static str,
+        /// What stands there.
+        value: String,
+    },
 }
 
 /// The ratings of a file in order of time, then of member and title.
@@ -41,9 +64,9 @@ impl Ratings {
     ///
     /// # Errors
     /// A file that cannot be read; a line that is no rating.
-    pub fn open(path: &Path) -> Result<Self, ReplayError> {
+    pub fn open(path: &Path) -> Result<Self, RatingsError> {
         let name = path.display().to_string();
-        let io = |source| ReplayError::Io { file: name.clone(), source };
+        let io = |source| RatingsError::Io { place: name.clone(), source };
         let file = File::open(path).map_err(io)?;
         if path.extension().is_some_and(|ending| ending == "gz") {
             Self::read(&name, GzDecoder::new(file))
@@ -56,18 +79,16 @@ impl Ratings {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn read(name: &str, text: impl Read) -> Result<Self, ReplayError> {
+    pub fn read(name: &str, text: impl Read) -> Result<Self, RatingsError> {
         let mut ratings = Vec::new();
-        for (line, row) in BufReader::new(text).lines().zip(0_u64..) {
-            let io = |source| ReplayError::Io { file: name.to_owned(), source };
-            let line = line.map_err(io)?;
-            let heading = row == 0 && line.trim_start_matches('\u{feff}').starts_with(COLUMNS[0]);
-            if !heading && !line.trim().is_empty() {
-                ratings.push(rating(&line).map_err(|(column, value)| ReplayError::Value {
-                    file: name.to_owned(),
-                    row,
-                    column: column.to_owned(),
-                    value,
+        for (row, line) in BufReader::new(text).lines().zip(1_u64..) {
+            let place = || format!("{name}:{line}");
+            let row = row.map_err(|source| RatingsError::Io { place: place(), source })?;
+            let heading = line == 1 && row.trim_start_matches('\u{feff}').starts_with(COLUMNS[0]);
+            if !heading && !row.trim().is_empty() {
+                ratings.push(rating(&row).map_err(|(column, value)| {
+                    let file = name.to_owned();
+                    RatingsError::Line { file, line, column, value }
                 })?);
             }
         }

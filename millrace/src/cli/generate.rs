@@ -40,10 +40,12 @@ pub(crate) struct PaceArgs {
     /// Everything follows from it: the same seed and start give the same events.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     pub(crate) seed: u64,
-    /// How much time the events cover. Default: a minute, or without end with `--to`.
+    /// How much time the events cover. Default: a minute, or without end with `--to`; all of
+    /// `--ratings`.
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) lasts: Option<Duration>,
-    /// Time of the first events, such as `2026-01-01T00:00:00Z`. Default: that, or now with `--to`.
+    /// Time of the first events, such as `2026-01-01T00:00:00Z`. Default: that, or now with `--to`;
+    /// the first of `--ratings`.
     #[arg(long, value_name = "TIME")]
     pub(crate) start: Option<String>,
     /// Only the events of this stream.
@@ -77,6 +79,14 @@ pub(crate) struct FleetArgs {
 pub(crate) struct PlaybackArgs {
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    /// Members watch what they rated in this file of MovieLens (`u.data`, `ratings.dat`,
+    /// `ratings.csv`, also with `.gz`), each title when it was rated. `--start` and `--for` say
+    /// which part of the ratings counts; without them all do.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["rate", "members", "titles"])]
+    pub(crate) ratings: Option<PathBuf>,
+    /// Leave out ratings below this.
+    #[arg(long, default_value_t = 0.0, value_name = "STARS", requires = "ratings")]
+    pub(crate) least_stars: f64,
     /// Sessions begun in a second; one has thirty events or so.
     #[arg(long, default_value_t = 1.0, value_name = "NUMBER")]
     pub(crate) rate: f64,

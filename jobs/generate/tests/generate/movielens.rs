@@ -4,8 +4,7 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 
-use millrace_events::ReplayError;
-use millrace_generate::movielens::Ratings;
+use millrace_generate::movielens::{Ratings, RatingsError};
 use millrace_generate::playback::{Playback, PlaybackSettings};
 
 /// (member, title, stars, seconds), not in order of time.
@@ -23,7 +22,7 @@ fn text(separator: &str, heading: &str) -> String {
     heading.to_owned() + &ROWS.map(line).join("\n") + "\n"
 }
 
-fn read(text: &str) -> Result<Ratings, ReplayError> {
+fn read(text: &str) -> Result<Ratings, RatingsError> {
     Ratings::read("ratings", text.as_bytes())
 }
 
@@ -61,13 +60,15 @@ fn good_ratings_are_plays_and_plays_sessions() {
 #[test]
 fn what_is_no_rating_is_named() {
     for (line, wrong) in [
-        ("1,2,3", "ratings, row 1: cannot read timestamp ``"),
-        ("1,x,3,4", "ratings, row 1: cannot read movieId `x`"),
-        ("1\t2\t5.5\t4", "ratings, row 1: cannot read rating `5.5`"),
-        ("1;2;3;4", "ratings, row 1: cannot read userId `1;2;3;4`"),
+        ("1,2,3", "ratings:2: cannot read timestamp ``"),
+        ("1,x,3,4", "ratings:2: cannot read movieId `x`"),
+        ("1\t2\t5.5\t4", "ratings:2: cannot read rating `5.5`"),
+        ("1;2;3;4", "ratings:2: cannot read userId `1;2;3;4`"),
     ] {
         let error = read(&format!("userId,movieId,rating,timestamp\n{line}\n")).unwrap_err();
         assert_eq!(error.to_string(), wrong);
     }
-    assert!(matches!(Ratings::open("nowhere/u.data".as_ref()), Err(ReplayError::Io { .. })));
+    let error = Ratings::read("ratings", &b"1\t2\t3\t4\n\xff\t2\t3\t4\n"[..]).unwrap_err();
+    assert!(error.to_string().starts_with("cannot read ratings:2: "), "{error}");
+    assert!(matches!(Ratings::open("nowhere/u.data".as_ref()), Err(RatingsError::Io { .. })));
 }
