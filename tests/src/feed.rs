@@ -1,13 +1,45 @@
-//! A feed as its readers have it: the latest row of each key.
+//! A feed as its readers have it, the latest row of each key, and as its writers make it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use bytes::Bytes;
+use serde_json::{Map, Value};
 
-use millrace_bus::{Admin, Consumer, FetchLimits, KafkaSettings};
-use millrace_events::TopicPartition;
+use millrace_bus::{
+    Admin, Consumer, FetchLimits, KafkaSettings, Producer, ProducerLimits, TopicSettings,
+};
+use millrace_events::{Outgoing, TopicPartition, Transport};
+
+/// Writes rows to a feed as jobs do: a record's key is the object of the `key` columns. The topic
+/// is created, compacted, when it is not there.
+pub async fn write_feed(
+    kafka: &KafkaSettings,
+    feed: &str,
+    key: &[&str],
+    rows: &[Value],
+) -> Result<()> {
+    Admin::new(kafka)?.ensure_topic_with(feed, &TopicSettings::compacted(2)).await?;
+    let limits = ProducerLimits { queue_bytes: 8 << 20, linger: Duration::ZERO };
+    let producer = Producer::new(kafka, limits)?;
+    let record = |row: &Value| {
+        let key: Map<String, Value> =
+            key.iter().map(|column| ((*column).to_owned(), row[*column].clone())).collect();
+        Outgoing {
+            topic: feed.into(),
+            partition: None,
+            key: Some(Bytes::from(Value::Object(key).to_string())),
+            value: Some(Bytes::from(row.to_string())),
+            headers: Vec::new(),
+            timestamp_ms: None,
+        }
+    };
+    for sent in producer.send(rows.iter().map(record).collect()).await {
+        sent.with_context(|| format!("write the feed {feed}"))?;
+    }
+    Ok(())
+}
 
 /// What compaction would leave of a topic.
 ///

@@ -17,8 +17,6 @@ use crate::{Millrace, S3Server, Tables, millrace_binary, workers};
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
-    /// File or folder of its manifests.
-    declared: PathBuf,
     store: String,
     options: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
@@ -30,17 +28,25 @@ impl Site {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join("manifests"))?;
         let store = format!("file://{}", folder.path().join("tables").display());
-        let declared = folder.path().join("manifests");
-        let (options, environment) = (BTreeMap::new(), BTreeMap::new());
-        let site = Self { folder, declared, store, options, environment };
+        let site = Self { folder, store, options: BTreeMap::new(), environment: BTreeMap::new() };
         site.manifests(manifests)?;
         Ok(site)
     }
 
-    /// A site with the manifests of a folder of the repository, as it ships.
-    pub fn shipped(folder: &str) -> Result<Self> {
-        let mut site = Self::empty()?;
-        site.declared = repository().join(folder);
+    /// A site with the manifests of some folders of the repository, as they ship.
+    pub fn shipped(folders: &[&str]) -> Result<Self> {
+        let site = Self::empty()?;
+        for folder in folders {
+            let to = site.path("manifests").join(folder);
+            std::fs::create_dir_all(&to)?;
+            for entry in std::fs::read_dir(repository().join(folder))? {
+                let file = entry?.path();
+                if file.extension().is_some_and(|e| e == "yaml" || e == "sql") {
+                    let name = file.file_name().context("a file has a name")?;
+                    std::fs::copy(&file, to.join(name))?;
+                }
+            }
+        }
         Ok(site)
     }
 
@@ -103,8 +109,8 @@ impl Site {
         fault: Option<&str>,
     ) -> Result<Millrace> {
         let mut command = self.command(&["up", "--listen", "127.0.0.1:0"], "data");
-        if self.declared.exists() {
-            command.arg("-f").arg(&self.declared);
+        if self.path("manifests").exists() {
+            command.arg("-f").arg(self.path("manifests"));
         }
         match kafka {
             Some(kafka) => command.args(["--kafka", &kafka.bootstrap]),
@@ -130,7 +136,7 @@ impl Site {
         fault: Option<&str>,
     ) -> Result<Millrace> {
         let mut command = self.command(&["router", "--kafka", &kafka.bootstrap], name);
-        command.arg("-f").arg(&self.declared).args(options);
+        command.arg("-f").arg(self.path("manifests")).args(options);
         if let Some(fault) = fault {
             command.env("MILLRACE_FAULT", fault);
         }

@@ -1,6 +1,7 @@
 //! The platform as its users meet it: real processes, real brokers, real readers. One binary,
 //! because each test crate compiles and links the engine once more.
 
+mod closed_loop;
 mod commands;
 mod crash;
 mod dead_sink;

@@ -144,7 +144,7 @@ fn first(answers: &[Vec<String>]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_an_appliance_that_falls_silent_are_sent_elsewhere_until_it_is_well()
 -> Result<()> {
-    let site = Site::shipped("jobs/oca-health")?;
+    let site = Site::shipped(&["jobs/oca-health"])?;
     let platform = site.up(None)?;
     tell(&site, platform).await.with_context(|| site.logs())
 }
