@@ -74,10 +74,15 @@ class Http:
 
     def call(self, method, path, body=None, kind="application/json"):
         headers = {**self.headers, **({"Content-Type": kind} if body is not None else {})}
-        self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        text = answer.read()
-        return answer.status, text
+        try:
+            self.connection.request(method, path, body, headers)
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError):
+            # Servers close what was silent for long.
+            self.connection.close()
+            self.connection.request(method, path, body, headers)
+            answer = self.connection.getresponse()
+        return answer.status, answer.read()
 
     def json(self, method, path, body=None, kind="application/json"):
         status, text = self.call(method, path, body, kind)

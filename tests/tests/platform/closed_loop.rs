@@ -123,14 +123,14 @@ impl Story<'_> {
         self.history_is(service, &WATCHED.collect()).await?;
         eventually("catalogue, members, popularity, take rate and policy", async || {
             let status = service.get("/status").await?.is(200)?.json;
-            let stats = service.get("/titles/1/stats?country=DE").await?.is(200)?.json;
-            let rate = &stats["take_rates"][0];
+            let title = service.get("/titles/1/stats?country=DE").await?.is(200)?.json;
+            let rate = &title["take_rates"][0];
             let known = status["titles"] == 40
                 && status["members"] == 4
-                && stats["popularity"]["plays"].as_f64() == Some(3.0)
+                && title["popularity"]["plays"].as_f64() == Some(3.0)
                 && rate["impressions"] == 3
                 && rate["plays"] == 2
-                && stats["policy_version"] == 5;
+                && title["policy_version"] == 5;
             Ok(known.then_some(()))
         })
         .await
@@ -186,7 +186,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// A play that names an impression is counted as a play of that one, and shows on the next page.
+    /// A play that names an impression is counted as one of that, and shows on the next page.
     async fn plays(
         &mut self,
         service: &Recommender,
