@@ -3,7 +3,9 @@
 
 CREATE TEMPORARY VIEW shown AS
 SELECT event_id AS impression_id, event_time AS shown_at, member_id, item_id AS title_id,
-       COALESCE(artwork_id, item_id) AS artwork_id, propensity, context
+       COALESCE(artwork_id, item_id) AS artwork_id, context,
+       -- Sums that dividing by anything else has spoilt are never right again.
+       CASE WHEN propensity BETWEEN 1E-9 AND 1E0 THEN propensity END AS propensity
 FROM impressions;
 
 -- A click of a replayed log is a play, too.

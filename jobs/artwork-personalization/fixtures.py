@@ -59,6 +59,33 @@ for i in range(300):
             start(f"{i}b", row, later + datetime.timedelta(minutes=3))
     elif played > 0.97:  # too late
         start(i, row, time + datetime.timedelta(hours=6, seconds=1), impression_id=row["event_id"])
+
+
+def shown(number, minute, **more):
+    time = START + datetime.timedelta(days=4, minutes=minute)
+    row = {"event_id": f"x{number}", "event_time": text(time), "member_id": 20, "item_id": 9, "artwork_id": 90} | more
+    streams["impressions"].append(row)
+    return row, time
+
+
+# Propensities that are none, played and not; one image has no others.
+for n, propensity in enumerate([None, 0, 0.0, -0.5, 1.5, 1e-300]):
+    for played in [False, True]:
+        number = 2 * n + played
+        row, time = shown(number, 400 * number, artwork_id=90 + n % 3)
+        row |= {} if propensity is None else {"propensity": propensity}
+        if played:
+            start(f"x{number}", row, time + datetime.timedelta(minutes=1))
+# A play is due to the latest impression, also if that has no propensity.
+shown("before", 8000, artwork_id=91, propensity=0.5)
+row, time = shown("after", 8001, artwork_id=91)
+start("after", row, time + datetime.timedelta(minutes=1))
+# At one instant, to that with the greater id; and a heartbeat is no play.
+shown("twin-a", 9000, artwork_id=92, propensity=0.25)
+row, time = shown("twin-b", 9000, artwork_id=93, propensity=0.5)
+start("twin", row, time + datetime.timedelta(minutes=1))
+row, time = shown("beat", 10000, artwork_id=93, propensity=0.5)
+start("beat", row, time + datetime.timedelta(minutes=1), event_type="heartbeat")
 streams["playback"].append(streams["playback"][0] | {"event_id": "h", "event_type": "heartbeat"})
 
 (HERE / "fixtures").mkdir(exist_ok=True)

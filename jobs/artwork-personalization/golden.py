@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes golden/*.jsonl from fixtures/: what the jobs here must give, as one batch in plain Python.
 
-    python3 golden.py
+    python3 jobs/artwork-personalization/golden.py
 
 golden/ope.json is made by golden_ope.py.
 """
@@ -51,6 +51,11 @@ def features(impression):
     return [math.floor(abs(f) * 1024 + 0.5) * (-1 if f < 0 else 1) for f in context]
 
 
+def chosen(impression):
+    """Whether it says with what probability it was chosen."""
+    return 1e-9 <= impression.get("propensity", 0) <= 1
+
+
 def policy():
     arms = collections.defaultdict(list)
     for i in impressions:
@@ -60,8 +65,8 @@ def policy():
         row = {"title_id": title, "artwork_id": artwork, "version": len(shown) + len(played),
                "impressions": len(shown), "plays": len(played),
                "alpha": 1.0 + len(played), "beta": 1.0 + len(shown) - len(played),
-               "inverse_plays": math.fsum(1 / i["propensity"] for i in played),
-               "inverse_squares": math.fsum(1 / i["propensity"] ** 2 for i in played)}
+               "inverse_plays": math.fsum(1 / i["propensity"] for i in played if chosen(i)),
+               "inverse_squares": math.fsum(1 / i["propensity"] ** 2 for i in played if chosen(i))}
         known = [(features(i), i["event_id"] in taken) for i in shown if features(i)]
         if known:
             # Whole numbers, so that these sums are exact.
@@ -73,7 +78,7 @@ def policy():
 
 def value():
     groups = collections.defaultdict(list)
-    for i in impressions:
+    for i in filter(chosen, impressions):
         groups[i["time"].strftime("%Y-%m-%dT00:00:00Z"), i.get("campaign", "none"), i.get("policy", "none"),
                i.get("position", 0), i["item_id"], i.get("artwork_id", i["item_id"])].append(i)
     for (day, campaign, policy, position, title, artwork), shown in groups.items():

@@ -4,9 +4,9 @@
 CREATE TEMPORARY VIEW shown AS
 SELECT event_id AS impression_id, event_time AS shown_at, member_id, item_id AS title_id,
        COALESCE(artwork_id, item_id) AS artwork_id, COALESCE(campaign, 'none') AS campaign,
-       COALESCE(policy, 'none') AS policy, COALESCE(`position`, 0) AS `position`, propensity
-FROM impressions
-WHERE propensity > 0;
+       COALESCE(policy, 'none') AS policy, COALESCE(`position`, 0) AS `position`,
+       CASE WHEN propensity BETWEEN 1E-9 AND 1E0 THEN propensity END AS propensity
+FROM impressions;
 
 CREATE TEMPORARY VIEW play AS
 SELECT event_id AS play_id, event_time AS played_at, member_id, title_id, impression_id
@@ -44,6 +44,8 @@ FROM (
 )
 WHERE rn = 1;
 
+-- Only here are impressions without a propensity left out: plays may be due to them.
+--
 -- The plays of a day's impressions come on that day or in the six hours after it; an impression that
 -- was played twice was played.
 CREATE TEMPORARY VIEW daily AS
@@ -53,7 +55,7 @@ FROM (
   SELECT *, ROW_NUMBER() OVER (
            PARTITION BY window_start, window_end, is_play, impression_id ORDER BY `at`) AS rn
   FROM TABLE(HOP(TABLE hourly, DESCRIPTOR(`at`), INTERVAL '6' HOUR, INTERVAL '30' HOUR))
-  WHERE shown_s - MOD(shown_s, 86400) = EXTRACT(EPOCH FROM window_start)
+  WHERE shown_s - MOD(shown_s, 86400) = EXTRACT(EPOCH FROM window_start) AND propensity IS NOT NULL
 )
 WHERE rn = 1;
 

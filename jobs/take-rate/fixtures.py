@@ -2,8 +2,8 @@
 """Writes fixtures/: three days of impressions, clicks and playback, small and full of corner cases.
 
 Members see the same titles again and again, play within and beyond six hours, on the very edge of it,
-without any impression, and twice; some plays name their impression, some events come twice, some share
-an instant.
+in the next week, without any impression, and twice; some plays name their impression, some events come
+twice, some share an instant. One country has more titles than a list.
 """
 import json
 import pathlib
@@ -51,6 +51,18 @@ def main():
         member, title = rng.choice(MEMBERS), rng.choice(TITLES)
         event = play(f"q{n}", at, member, title, country, rng, None)
         playback.append(event | {"event_type": rng.choice(["start", "start", "heartbeat", "stop"])})
+    # Shown before a week ends and played after it; shown, and watched without a start that came.
+    shown = {"member_id": 90, "item_id": 3, "country": "DE", "row": "new", "artwork_id": 30}
+    impressions.append({"event_id": "i-week", "event_time": "2026-03-04T23:50:00.000Z"} | shown)
+    impressions.append({"event_id": "i-beat", "event_time": "2026-03-06T12:00:00.000Z"} | shown)
+    played = {"session_id": "s90", "member_id": 90, "profile_id": 1, "title_id": 3, "country": "DE"}
+    for event_id, at, kind in [("p-week", "05T04:30", "start"), ("p-beat", "06T12:05", "heartbeat")]:
+        playback.append({"event_id": event_id, "event_time": f"2026-03-{at}:00.000Z", "event_type": kind} | played)
+    # More titles than a list has, each played once, two by two at the same instant.
+    for n in range(53):
+        at = START + timedelta(days=1, seconds=-60 * ((n + 1) // 2))
+        event = {"event_id": f"t{n}", "event_time": text(at), "session_id": f"st{n}", "member_id": 91, "profile_id": 1}
+        playback.append(event | {"title_id": 100 + n, "event_type": "start", "country": "SE"})
     for name, events in [("impressions", impressions), ("clicks", clicks), ("playback", playback)]:
         events += rng.sample(events, len(events) // 12)  # these come twice
         events.sort(key=lambda event: event["event_time"])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes golden/ from fixtures/, with DuckDB: what the jobs here must give, computed as one batch.
 
-    $(../../deploy/readers/setup.sh) golden.py
+    $(deploy/readers/setup.sh) jobs/take-rate/golden.py
 """
 import pathlib
 
@@ -83,8 +83,8 @@ def popularity():
         SELECT *, (a_day + 1) / (score / 7 + 1) - 1 AS trend, ln(score) + floor(epoch(as_of)) / {week} AS weight
         FROM (
             SELECT country, title_id, count(*) AS plays, max(started) AS as_of,
-                   sum(exp((epoch(started) - epoch(last)) / {week})) AS score,
-                   sum(exp((epoch(started) - epoch(last)) / {day})) AS a_day
+                   fsum(exp((epoch(started) - epoch(last)) / {week}) ORDER BY started) AS score,
+                   fsum(exp((epoch(started) - epoch(last)) / {day}) ORDER BY started) AS a_day
             FROM (SELECT *, max(started) OVER (PARTITION BY country, title_id) AS last FROM start)
             GROUP BY country, title_id)""")
     as_of = "strftime(as_of, '%Y-%m-%dT%H:%M:%S.%gZ') AS as_of"

@@ -76,7 +76,8 @@ write("viewing_sessions", rows(f"""
 SELECT {KEY}, MIN(event_time) AS started_at, MAX(event_time) AS ended_at,
        COALESCE(ANY_VALUE(watched_s), 0) AS watched_s, MAX(position_s) AS furthest_s,
        MAX(duration_s) AS duration_s,
-       LEAST(1, COALESCE(ANY_VALUE(watched_s), 0) / MAX(duration_s)) AS completion,
+       CASE WHEN MAX(duration_s) > 0 THEN LEAST(1, COALESCE(ANY_VALUE(watched_s), 0) / MAX(duration_s)) END
+         AS completion,
        COUNT(DISTINCT session_id) FILTER (event_type = 'start') AS plays,
        COUNT(DISTINCT session_id) FILTER (event_type = 'stop') AS stops,
        STRING_AGG(DISTINCT device, ',' ORDER BY device) AS devices
@@ -94,7 +95,8 @@ watched = rows(f"""
 SELECT {KEY}, MAX(event_time) AS last_watched,
        ARG_MAX(position_s, (event_time, event_id)) AS position_s,
        ARG_MAX(duration_s, (event_time, event_id)) AS duration_s,
-       LEAST(1, COALESCE(ANY_VALUE(watched_s), 0) / ARG_MAX(duration_s, (event_time, event_id)))
+       CASE WHEN ARG_MAX(duration_s, (event_time, event_id)) > 0 THEN
+         LEAST(1, COALESCE(ANY_VALUE(watched_s), 0) / ARG_MAX(duration_s, (event_time, event_id))) END
          AS completion,
        COALESCE(ANY_VALUE(watched_s), 0) AS watched_s, COUNT(DISTINCT session) AS sessions,
        ARG_MAX(device, (event_time, event_id)) AS device

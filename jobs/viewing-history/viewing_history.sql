@@ -7,8 +7,8 @@ SELECT member_id, profile_id, title_id,
        covered_seconds(played_from_s, played_to_s) AS watched_s,
        MAX(position_s) AS furthest_s,
        MAX(duration_s) AS duration_s,
-       LEAST(1E0, covered_seconds(played_from_s, played_to_s) / NULLIF(CAST(MAX(duration_s) AS DOUBLE), 0E0))
-         AS completion,
+       LEAST(1E0, covered_seconds(played_from_s, played_to_s)
+                  / CAST(NULLIF(GREATEST(MAX(duration_s), 0), 0) AS DOUBLE)) AS completion,
        COUNT(DISTINCT CASE WHEN event_type = 'start' THEN session_id END) AS plays,
        COUNT(DISTINCT CASE WHEN event_type = 'stop' THEN session_id END) AS stops,
        sorted_list(device) AS devices

@@ -40,7 +40,7 @@ pub struct Viewer<'a> {
 /// | 7 | mean completion of these titles, 0 to 1 |
 /// | 8 … 11 | 1 for the bucket of the country: FNV-1a of its code in upper case, modulo 4 |
 ///
-/// All are between −1 and 1 and rounded to 1/1024; what is not known is 0.
+/// All are between −1 and 1 and rounded to 1/1024; what is not known, or no number, is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Context([f64; FEATURES]);
@@ -93,8 +93,8 @@ impl Context {
     fn rounded(features: [f64; FEATURES]) -> Self {
         Self(features.map(|f| {
             let rounded = (f.clamp(-1.0, 1.0) / GRAIN).round() * GRAIN;
-            // Not −0: its text differs.
-            if rounded == 0.0 { 0.0 } else { rounded }
+            // What is no number is not known; and not −0, whose text differs.
+            if rounded == 0.0 || rounded.is_nan() { 0.0 } else { rounded }
         }))
     }
 }

@@ -15,15 +15,16 @@ use crate::coding::{Reader, put_i64};
 /// which an end is not known, add nothing.
 ///
 /// State: the union as disjoint intervals in ascending order, each as its distance from the end of
-/// the one before and its length.
+/// the one before and its length, both modulo 2⁶⁴: every pair of numbers survives, however far apart.
+/// A length that no number holds counts as the greatest.
 #[derive(Debug)]
 pub(crate) struct CoveredSeconds;
 
 fn read(state: &[u8]) -> Result<Vec<(i64, i64)>> {
     let (mut reader, mut end, mut intervals) = (Reader(state), 0, Vec::new());
     while !reader.0.is_empty() {
-        let from = end + reader.i64()?;
-        end = from + reader.i64()?;
+        let from = reader.i64()?.wrapping_add(end);
+        end = reader.i64()?.wrapping_add(from);
         intervals.push((from, end));
     }
     Ok(intervals)
@@ -35,8 +36,8 @@ fn write(state: &mut Vec<u8>, mut intervals: Vec<(i64, i64)>) {
     state.clear();
     let mut end = 0;
     let mut put = |(from, to): (i64, i64)| {
-        put_i64(state, from - end);
-        put_i64(state, to - from);
+        put_i64(state, from.wrapping_sub(end));
+        put_i64(state, to.wrapping_sub(from));
         end = to;
     };
     let mut open: Option<(i64, i64)> = None;
@@ -85,7 +86,8 @@ impl AggregateFunction for CoveredSeconds {
 
     fn finish(&self, states: &[&[u8]]) -> Result<ArrayRef> {
         let length = |state: &&[u8]| -> Result<i64> {
-            Ok(read(state)?.into_iter().map(|(from, to)| to - from).sum())
+            let lengths = read(state)?.into_iter().map(|(from, to)| to.saturating_sub(from));
+            Ok(lengths.fold(0, i64::saturating_add))
         };
         let lengths: Int64Array = states.iter().map(length).collect::<Result<Vec<_>>>()?.into();
         Ok(Arc::new(lengths))

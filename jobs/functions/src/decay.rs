@@ -13,7 +13,8 @@ use super::arguments::{MICROS, is_time};
 const MICROS_PER_SECOND: f64 = 1e6;
 
 /// `decayed_count(time, tau)`: the sum of `exp((time − t) / tau)` over all rows, `t` being the
-/// greatest time; `tau` is in seconds and the same in all rows.
+/// greatest time; `tau` is in seconds and the same in all rows. Rows without a time, or with a `tau`
+/// that is not above 0 and finite, are left out.
 ///
 /// Depends on the rows alone, neither on their order nor on a clock: forward decay of Cormode,
 /// Shkapenyuk, Srivastava and Xu (ICDE 2009) with an exponential, kept relative to the greatest
@@ -66,7 +67,7 @@ impl Decayed {
     /// The sum at a time that is not before the latest.
     fn at(self, time: i64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "285 years of microseconds are exact")]
-        let age = (time - self.latest) as f64 / MICROS_PER_SECOND;
+        let age = time.saturating_sub(self.latest) as f64 / MICROS_PER_SECOND;
         self.sum * (-age / self.tau).exp()
     }
 }
@@ -78,8 +79,9 @@ fn change(state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32], weight: f64) -> 
     let taus = taus.as_primitive::<Float64Type>();
     let mut known = Decayed::read(state);
     for row in rows.iter().map(|row| *row as usize) {
-        if times.is_valid(row) && taus.is_valid(row) {
-            let one = Decayed { latest: times.value(row), tau: taus.value(row), sum: weight };
+        let tau = taus.value(row);
+        if times.is_valid(row) && taus.is_valid(row) && tau > 0.0 && tau.is_finite() {
+            let one = Decayed { latest: times.value(row), tau, sum: weight };
             known = Some(known.map_or(one, |known| known.add(one)));
         }
     }

@@ -11,11 +11,15 @@ use datafusion::common::{Result, exec_err, plan_err};
 use millrace_bandit::{Context, FEATURES, TRIANGLE, add_outer, add_scaled, numbers_json};
 use millrace_plan::AggregateFunction;
 
+/// Greatest weight of a row, of either sign.
+const MOST_WEIGHT: f64 = 1e9;
+
 /// Which of both.
 ///
 /// State: how many contexts it has seen, then the sums, eight bytes each, little-endian. Features
 /// are rounded to 1/1024, so that sums are exact: rows may come in any order and be taken back. A
-/// row without a context, or with one of another length or beyond [-1, 1], is left out.
+/// row without a context, or with one of another length or beyond [-1, 1], is left out, and so is one
+/// whose weight is no number or beyond ±10⁹: sums of such could not be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Linear {
     /// `gram_matrix(context)`: Σ x xᵀ, the lower triangle row by row.
@@ -61,7 +65,9 @@ impl Linear {
             match self {
                 Self::Gram => add_outer(&mut sums, &context, by),
                 Self::Weighted => {
-                    let weight = |w: &Float64Array| w.is_valid(row).then(|| w.value(row));
+                    let weight = |w: &Float64Array| {
+                        w.is_valid(row).then(|| w.value(row)).filter(|w| w.abs() <= MOST_WEIGHT)
+                    };
                     let Some(weight) = weights.and_then(weight) else { continue };
                     add_scaled(&mut sums, &context, by * weight);
                 }

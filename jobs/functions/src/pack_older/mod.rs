@@ -14,7 +14,7 @@ use arrow::datatypes::{
 use arrow::json::writer::{EncoderOptions, make_encoder};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use datafusion::common::{Result, internal_datafusion_err, plan_err};
+use datafusion::common::{Result, plan_err};
 use millrace_plan::AggregateFunction;
 
 use state::{Row, Rows};
@@ -29,6 +29,8 @@ use state::{Row, Rows};
 /// | `chunk_bytes` | most bytes of a chunk before it is compressed |
 /// | `time`, `rank` | order of the rows; of equal times, the smaller `rank` is later |
 /// | `name`, `value`, … | the row: names of its columns and their values; NULLs are left out |
+///
+/// Rows without a time are left out.
 ///
 /// The result is a list of rows `(chunk, chunks, packed)`: number of the chunk from 0, how many
 /// there are, and the chunk. New rows are added to the last chunk, so the others seldom change.
@@ -165,16 +167,14 @@ fn of_columns(args: &[ArrayRef], rows: &[u32]) -> Result<Vec<Row>> {
     let root = Arc::new(Field::new("", rows_of.data_type().clone(), false));
     let options = EncoderOptions::default();
     let mut encoder = make_encoder(&root, &rows_of, &options)?;
-    let row = |row: &u32| -> Result<Row> {
-        let row = *row as usize;
-        if times.is_null(row) {
-            return Err(internal_datafusion_err!("pack_older: a row without a time"));
-        }
+    let row = |row: usize| {
         let mut line = Vec::new();
         encoder.encode(row, &mut line);
-        Ok(Row { time: times.value(row), rank: ranks.value(row).wrapping_neg(), line })
+        // The complement turns the order round, and every number has one.
+        Row { time: times.value(row), rank: !ranks.value(row), line }
     };
-    rows.iter().map(row).collect()
+    let rows = rows.iter().map(|row| *row as usize);
+    Ok(rows.filter(|row| times.is_valid(*row)).map(row).collect())
 }
 
 #[cfg(test)]

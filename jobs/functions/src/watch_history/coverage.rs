@@ -63,17 +63,19 @@ impl Coverage {
         }
     }
 
-    /// How many seconds were played.
+    /// How many seconds were played; the greatest number if they are more than that.
     pub(super) fn seconds(&self) -> i64 {
-        self.0.iter().map(|segment| segment.to - segment.from).sum()
+        let lengths = self.0.iter().map(|segment| segment.to.saturating_sub(segment.from));
+        lengths.fold(0, i64::saturating_add)
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         put_u64(out, self.0.len() as u64);
         let (mut end, mut time) = (0, 0_i64);
         for segment in &self.0 {
-            put_i64(out, segment.from - end);
-            put_i64(out, segment.to - segment.from);
+            // Modulo 2⁶⁴: whatever positions players report, the state gives them back.
+            put_i64(out, segment.from.wrapping_sub(end));
+            put_i64(out, segment.to.wrapping_sub(segment.from));
             put_i64(out, segment.time.wrapping_sub(time));
             (end, time) = (segment.to, segment.time);
         }
@@ -83,8 +85,8 @@ impl Coverage {
         let count = reader.usize()?;
         let (mut segments, mut end, mut time) = (Vec::new(), 0, 0_i64);
         for _ in 0..count {
-            let from = end + reader.i64()?;
-            end = from + reader.i64()?;
+            let from = reader.i64()?.wrapping_add(end);
+            end = reader.i64()?.wrapping_add(from);
             time = time.wrapping_add(reader.i64()?);
             segments.push(Segment { from, to: end, time });
         }

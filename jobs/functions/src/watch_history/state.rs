@@ -161,7 +161,7 @@ impl History {
         put_u64(out, self.sessions.len() as u64);
         for (first, last) in &self.sessions {
             put_i64(out, *first);
-            put_i64(out, last - first);
+            put_i64(out, last.wrapping_sub(*first));
         }
         self.covered.write(out);
     }
@@ -180,7 +180,7 @@ impl History {
         let mut sessions = Vec::new();
         for _ in 0..count {
             let first = reader.i64()?;
-            sessions.push((first, first + reader.i64()?));
+            sessions.push((first, reader.i64()?.wrapping_add(first)));
         }
         let covered = Coverage::read(&mut reader)?;
         Ok(Self { deleted, gap, position_s, duration_s, device, sessions, covered })

@@ -6,6 +6,7 @@ mod appliance_health;
 mod artwork_personalization;
 mod function_rows;
 mod harness;
+mod hostile;
 mod latest;
 mod linear;
 mod log;
