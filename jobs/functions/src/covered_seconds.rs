@@ -15,8 +15,8 @@ use crate::coding::{Reader, put_i64};
 /// which an end is not known, add nothing.
 ///
 /// State: the union as disjoint intervals in ascending order, each as its distance from the end of
-/// the one before and its length, both modulo 2⁶⁴: every pair of numbers survives, however far apart.
-/// A length that no number holds counts as the greatest.
+/// the one before and its length, both modulo 2⁶⁴: every pair of numbers survives, however far
+/// apart. A length that no number holds counts as the greatest.
 #[derive(Debug)]
 pub(crate) struct CoveredSeconds;
 

@@ -13,8 +13,8 @@ use super::arguments::{MICROS, is_time};
 const MICROS_PER_SECOND: f64 = 1e6;
 
 /// `decayed_count(time, tau)`: the sum of `exp((time − t) / tau)` over all rows, `t` being the
-/// greatest time; `tau` is in seconds and the same in all rows. Rows without a time, or with a `tau`
-/// that is not above 0 and finite, are left out.
+/// greatest time; `tau` is in seconds and the same in all rows. Rows without a time, or with a
+/// `tau` that is not above 0 and finite, are left out.
 ///
 /// Depends on the rows alone, neither on their order nor on a clock: forward decay of Cormode,
 /// Shkapenyuk, Srivastava and Xu (ICDE 2009) with an exponential, kept relative to the greatest

@@ -18,8 +18,8 @@ const MOST_WEIGHT: f64 = 1e9;
 ///
 /// State: how many contexts it has seen, then the sums, eight bytes each, little-endian. Features
 /// are rounded to 1/1024, so that sums are exact: rows may come in any order and be taken back. A
-/// row without a context, or with one of another length or beyond [-1, 1], is left out, and so is one
-/// whose weight is no number or beyond ±10⁹: sums of such could not be taken back.
+/// row without a context, or with one of another length or beyond [-1, 1], is left out, and so is
+/// one whose weight is no number or beyond ±10⁹: sums of such could not be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Linear {
     /// `gram_matrix(context)`: Σ x xᵀ, the lower triangle row by row.

@@ -70,7 +70,8 @@ fn args(form: &str, (wholes, reals, texts, flags): &Columns) -> Vec<ArrayRef> {
                 for row in 0..ROWS {
                     // Every other one is a context.
                     let feature = |at: usize| reals[(row + at) % reals.len()];
-                    let bounded = |at| feature(at).map_or(1.0, |f| f.max(-1.0).min(1.0));
+                    let known = |at| feature(at).filter(|f| !f.is_nan());
+                    let bounded = |at| known(at).map_or(1.0, |f| f.clamp(-1.0, 1.0));
                     let one = |at| if row % 2 == 0 { Some(bounded(at)) } else { feature(at) };
                     lists.append_value((0..12).map(one));
                 }
