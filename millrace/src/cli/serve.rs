@@ -47,7 +47,8 @@ pub(crate) struct RecommendationArgs {
 pub(crate) struct SteeringArgs {
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
-    /// Files of address ranges and their AS numbers: CSV, plain or gzip.
+    /// Files of address ranges and their AS numbers: CSV, plain or gzip. Default: the ranges that
+    /// come with Millrace (`jobs/data/ip-asn`).
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub(crate) asn: Vec<PathBuf>,
     /// What addresses are signed with: `env:NAME` or `file:PATH`, 32 bytes at least. Without it a

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// Path within `jobs/`, and text.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 14] = [
     ("open-bandit/manifests.yaml", include_str!("../../../jobs/open-bandit/manifests.yaml")),
     ("streams/manifests.yaml", include_str!("../../../jobs/streams/manifests.yaml")),
     ("take-rate/manifest.yaml", include_str!("../../../jobs/take-rate/manifest.yaml")),
@@ -29,6 +29,13 @@ const FILES: [(&str, &str); 10] = [
         "artwork-personalization/policy-value.sql",
         include_str!("../../../jobs/artwork-personalization/policy-value.sql"),
     ),
+    ("viewing-history/manifest.yaml", include_str!("../../../jobs/viewing-history/manifest.yaml")),
+    (
+        "viewing-history/viewing_history.sql",
+        include_str!("../../../jobs/viewing-history/viewing_history.sql"),
+    ),
+    ("oca-health/manifest.yaml", include_str!("../../../jobs/oca-health/manifest.yaml")),
+    ("oca-health/oca-health.sql", include_str!("../../../jobs/oca-health/oca-health.sql")),
 ];
 
 /// Writes the files below `data`; the folder they are in.

@@ -2,19 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::Value;
 
 use millrace_bus::KafkaSettings;
 use millrace_events::SystemClock;
 use millrace_feeds::{FeedStore, Follower, FollowerSettings};
 
-/// Between two looks for the end of a feed.
-const LOOK: Duration = Duration::from_millis(50);
-/// Looks until it is given up.
-const LOOKS: u32 = 600;
+use super::services;
 
 /// A service's copy of some feeds.
 pub(super) struct Feeds {
@@ -40,14 +36,7 @@ impl Feeds {
 
     /// Returns once everything that was in the feeds is here.
     pub(super) async fn caught_up(&self) -> anyhow::Result<()> {
-        for _ in 0..LOOKS {
-            if self.follower.status().iter().all(|feed| feed.caught_up) {
-                return Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        let status = self.follower.status();
-        bail!("the feeds are not there: {}", serde_json::to_string(&status)?)
+        services::caught_up(&self.follower.statuses()).await
     }
 
     /// The rows of a feed.

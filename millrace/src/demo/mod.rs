@@ -1,24 +1,32 @@
 //! `millrace demo`: real events through the whole platform, and a report of what came of them.
 //!
 //! ```text
-//!  plane ─ apply bundle ─► routes, jobs      feed ─ Kafka, HTTP ─► streams
+//!  plane ─ apply bundle ─► routes, jobs      feed, fleet ─ Kafka, HTTP ─► streams
 //!                               settled: everything dealt with ─► report
+//!  catalogue ─► feeds ◄─ jobs      services ◄─ feeds ─► evening: a page, appliances for clients
+//!                 └──── impressions of the page ──► jobs
 //! ```
 
 mod api;
 mod bundle;
+mod catalogue;
+mod evening;
 mod feed;
 mod feeds;
+mod fleet;
 mod report;
+mod services;
 mod settled;
 mod view;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
 
 use millrace_bus::{Admin, KafkaSettings};
 use millrace_client::Context;
@@ -29,6 +37,8 @@ use millrace_spec::Manifests;
 
 use self::api::Api;
 use self::feeds::Feeds;
+use self::fleet::Appliances;
+use self::services::Services;
 use self::view::View;
 use crate::cli::{DemoArgs, KafkaArgs, ManifestArgs, SecretArgs, StoreArgs};
 use crate::plane::{Plane, PlaneSettings};
@@ -72,6 +82,8 @@ const TAKEN: &str = "campaign_take_rate";
 
 /// What the demo's parts have in common.
 struct Scene {
+    data: PathBuf,
+    metrics: PrometheusHandle,
     api: Api,
     door: ByHttp,
     kafka: KafkaSettings,
@@ -93,6 +105,8 @@ async fn show(plane: &Plane, store: &StoreArgs, started: Instant) -> anyhow::Res
     let token = std::fs::read_to_string(data.join("admin.token"))?;
     let token = token.trim().to_owned();
     let scene = Scene {
+        data: data.to_owned(),
+        metrics: plane.metrics.clone(),
         api: Api::new(plane.http, &token),
         door: ByHttp::new(plane.http, Some(token)),
         admin: Admin::new(&kafka).context("the embedded broker")?,
@@ -142,9 +156,35 @@ impl Scene {
         report::jobs(&jobs?);
         feeds.caught_up().await?;
         let (rows, complaints) = audit::settled(&self.warehouse).await?;
-        let balanced = report::audit(&self.engine, &rows, &complaints, &sent).await?;
+        let sent = sent.values().map(|sent| sent.total).sum();
+        let balanced = report::audit(&self.engine, &rows, &complaints, sent).await?;
         let right = report::taken(&self.engine, &feeds.rows(TAKEN)?).await?;
+        report::worth(&self.engine).await?;
+        catalogue::write(self).await?;
+        let services = Services::start(&self.kafka, &self.data, &self.metrics).await?;
+        let outcome = self.evening(&services, feeds).await;
+        services.stop().await;
+        outcome?;
         Ok(balanced && right)
+    }
+
+    /// What the services answer; meanwhile the appliances go on to report.
+    async fn evening(&self, services: &Services, feeds: &Feeds) -> anyhow::Result<()> {
+        let appliances = Appliances::begin(&self.kafka).await?;
+        let (size, clients) = (appliances.size, appliances.clients.clone());
+        let title = evening::page(self, services, feeds).await?;
+        let stop = CancellationToken::new();
+        let asking = async {
+            services.know(size).await?;
+            evening::steer(services, &clients, title).await
+        };
+        let asked = async {
+            let asked = asking.await;
+            stop.cancel();
+            asked
+        };
+        tokio::try_join!(asked, appliances.go_on(stop.clone()))?;
+        Ok(())
     }
 
     async fn routed(&self) -> anyhow::Result<()> {

@@ -10,11 +10,13 @@ use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::pretty::pretty_format_batches;
 use serde_json::Value;
 
+use millrace_bandit::ope::{Estimate, Estimator};
 use millrace_sinks::AuditRow;
 use millrace_spaas::sql::SqlEngine;
 
 use super::api::JobNow;
 use super::feed::Sent;
+use crate::ope::{Worth, question, worth as worth_of};
 
 /// Taken impressions of each campaign and policy as a batch over the tables has them: each click
 /// names its impression. Clicks per 10,000 of campaign `all`, from the rows of the data set: 42
@@ -31,7 +33,7 @@ const ROUTES: &str = "SELECT route, sum(written + filtered + dead_lettered) AS e
 FROM audit GROUP BY route ORDER BY route";
 
 /// Queries to try, and what each tells.
-const QUERIES: [(&str, &str); 5] = [
+const QUERIES: [(&str, &str); 6] = [
     (
         "Which positions get clicks?",
         "SELECT position, count(*) AS clicks FROM raw.clicks GROUP BY position ORDER BY position",
@@ -50,6 +52,11 @@ const QUERIES: [(&str, &str); 5] = [
         "Impressions a day",
         "SELECT event_date, count(*) AS impressions FROM raw.impressions \
          GROUP BY event_date ORDER BY event_date",
+    ),
+    (
+        "What was watched longest in one go?",
+        "SELECT member_id, title_id, started_at, watched_s, completion FROM viewing.sessions \
+         ORDER BY watched_s DESC, member_id LIMIT 10",
     ),
     (
         "Where did every event go?",
@@ -93,21 +100,20 @@ pub(super) fn jobs(jobs: &[JobNow]) {
     }
 }
 
-/// Prints where the events went; whether it adds up.
+/// Prints where the events went, of which `sent` were acknowledged; whether it adds up.
 pub(super) async fn audit(
     engine: &SqlEngine,
     rows: &[AuditRow],
     complaints: &[String],
-    sent: &BTreeMap<String, Sent>,
+    sent: u64,
 ) -> anyhow::Result<bool> {
     println!("\nEvents in = written + filtered + dead-lettered, for every route");
     println!("{}", pretty_format_batches(&engine.run(ROUTES).await?.collect_all().await?)?);
     for complaint in complaints {
         println!("does not add up: {complaint}");
     }
-    let total: u64 = sent.values().map(|s| s.total).sum();
     println!(
-        "{total} events acknowledged, {} ledgers, {}",
+        "{sent} events acknowledged, {} ledgers, {}",
         rows.len(),
         match complaints.len() {
             0 => "all add up".to_owned(),
@@ -162,21 +168,46 @@ pub(super) async fn taken(engine: &SqlEngine, feed: &[Value]) -> anyhow::Result<
     Ok(right && !others)
 }
 
+/// Prints what the log of uniform choices says that Thompson sampling is worth, beside what the real
+/// one was.
+pub(super) async fn worth(engine: &SqlEngine) -> anyhow::Result<()> {
+    let rows = async |policy| anyhow::Ok(engine.run(&question(policy)).await?.collect_all().await?);
+    let (random, bts) = (rows("random").await?, rows("bts").await?);
+    let Worth { estimated, logged } =
+        tokio::task::spawn_blocking(move || worth_of(&random, &bts)).await??;
+    println!(
+        "\nWhat Thompson sampling is worth in campaign `all`, from the log of uniform choices alone"
+    );
+    println!("  estimator       per 10,000   95 % interval");
+    let line = |name: &str, found: &Estimate| {
+        let [value, low, high] =
+            [found.value, found.normal.low, found.normal.high].map(|rate| rate * 10_000.0);
+        println!("  {name:<15} {value:>10.1}   {low:.1} to {high:.1}");
+    };
+    let wanted = [Estimator::Ips, Estimator::Snips, Estimator::Dr];
+    for found in estimated.iter().filter(|found| wanted.contains(&found.estimator)) {
+        line(&found.estimator.to_string(), found);
+    }
+    line("as it was", &logged);
+    println!("  (as it was: logged by the Thompson sampling that really ran)");
+    Ok(())
+}
+
 pub(crate) fn queries(data: &Path) {
     let place = if data == Path::new("./millrace-data") {
         String::new()
     } else {
         format!(" --data {}", data.display())
     };
-    println!("\nFive questions to try");
+    println!("\nSix questions to try");
     println!("{}", "-".repeat(78));
     for (what, sql) in QUERIES {
         println!("{what}\n  millrace sql{place} \"{sql}\"");
     }
     println!("{}", "-".repeat(78));
     println!(
-        "(`millrace` is `cargo run --release --`; keep it running with `millrace up -f \
-         jobs/open-bandit{place}`)"
+        "(`millrace` is `cargo run --release --`; `millrace up{place}` keeps all of it running, what \
+         was declared comes back)"
     );
 }
 

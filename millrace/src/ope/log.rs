@@ -131,7 +131,7 @@ pub(super) fn from_batches(batches: &[RecordBatch]) -> anyhow::Result<Vec<Logged
     Ok(log)
 }
 
-fn wanted(
+pub(super) fn wanted(
     batch: &RecordBatch,
     name: &str,
     kind: &DataType,

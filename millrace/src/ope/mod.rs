@@ -5,8 +5,10 @@ mod run;
 mod show;
 mod target;
 mod trials;
+mod worth;
 
 pub(crate) use run::run;
+pub(crate) use worth::{Worth, question, worth};
 
 #[cfg(test)]
 mod golden_tests;

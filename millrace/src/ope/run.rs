@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 
-use millrace_bandit::ope::{Estimator, Settings, evaluate};
+use millrace_bandit::ope::{Estimate, Estimator, Settings, Trial, evaluate};
 use millrace_events::NoProbe;
 use millrace_spaas::sql::{SqlEngine, SqlLimits};
 
@@ -20,7 +20,7 @@ use crate::{sql, store};
 const MOST_ROWS: usize = 50_000_000;
 
 /// Positions of a list in the Open Bandit data.
-const POSITIONS: usize = 3;
+pub(super) const POSITIONS: usize = 3;
 
 /// `millrace ope`.
 pub(crate) async fn run(args: OpeArgs) -> anyhow::Result<Verdict> {
@@ -76,7 +76,9 @@ pub(super) fn of_open_bandit(args: &OpeArgs) -> anyhow::Result<Vec<Evaluation>> 
     }];
     evaluations[0].estimates.retain(|e| e.estimator != Estimator::OnPolicy);
     for (name, rows) in [(LogName::Random, &random), (LogName::Bts, &bts)] {
-        evaluations.push(as_logged(log_name(name), log(name), rows, &settings)?);
+        let estimates = logged_value(rows, &settings)?.into_iter().collect();
+        let policy = format!("{} (as logged)", log_name(name));
+        evaluations.push(Evaluation { policy, log: log(name), estimates });
     }
     Ok(evaluations)
 }
@@ -90,21 +92,15 @@ fn described(policy: PolicyArg, parameters: &str) -> String {
     }
 }
 
-/// The value of the policy that logged.
-fn as_logged(
-    policy: &str,
-    log: String,
+/// What the policy that logged `rows` was worth; nothing if there are none.
+pub(super) fn logged_value(
     rows: &[Logged],
     settings: &Settings,
-) -> anyhow::Result<Evaluation> {
-    let own: Vec<_> = rows
-        .iter()
-        .map(|row| Logged { target: Some(row.propensity), ..*row })
-        .map(|row| millrace_bandit::ope::Trial::new(row.reward, row.propensity, row.propensity))
-        .collect::<Result<_, _>>()?;
-    let mut estimates = evaluate(&own, settings);
-    estimates.retain(|e| e.estimator == Estimator::OnPolicy);
-    Ok(Evaluation { policy: format!("{policy} (as logged)"), log, estimates })
+) -> anyhow::Result<Option<Estimate>> {
+    let own = rows.iter().map(|row| Trial::new(row.reward, row.propensity, row.propensity));
+    let own: Vec<_> = own.collect::<Result<_, _>>()?;
+    let mut estimates = evaluate(&own, settings).into_iter();
+    Ok(estimates.find(|estimate| estimate.estimator == Estimator::OnPolicy))
 }
 
 async fn of_question(args: &OpeArgs, question: &str) -> anyhow::Result<Evaluation> {

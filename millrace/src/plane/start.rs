@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -73,6 +74,8 @@ pub(crate) struct PlaneSettings {
 pub(crate) struct Plane {
     pub(crate) http: SocketAddr,
     pub(crate) kafka: String,
+    /// The recorder behind `/metrics`.
+    pub(crate) metrics: PrometheusHandle,
     data: PathBuf,
     ready: Arc<OnceLock<()>>,
     keep_workers: bool,
@@ -117,6 +120,7 @@ struct Core {
     clock: Arc<SystemClock>,
     /// Memory of the router.
     memory: u64,
+    metrics: PrometheusHandle,
 }
 
 impl Core {
@@ -156,6 +160,7 @@ impl Core {
             admission,
             clock,
             memory,
+            metrics: ops::install_metrics()?,
         })
     }
 
@@ -192,13 +197,12 @@ impl Core {
             memory_bytes: self.memory,
         };
         serving.spawn(declared.follow(stop.clone()));
-        let metrics = ops::install_metrics()?;
-        serving.spawn(ops::upkeep(metrics.clone(), stop.clone()));
+        serving.spawn(ops::upkeep(self.metrics.clone(), stop.clone()));
         let open = listener.local_addr()?.ip().is_loopback();
         let doors = Doors { access: self.access.clone(), open };
         let control = self.control(Arc::clone(&numbers.live));
         let looks = ops::router(ops::OpsSettings {
-            metrics,
+            metrics: self.metrics.clone(),
             budgets: vec![budget.clone()],
             readiness: numbers.clone(),
             status: numbers.clone(),
@@ -277,6 +281,7 @@ impl Plane {
         Ok(Self {
             http,
             kafka: log.kafka.bootstrap,
+            metrics: core.metrics,
             data,
             ready,
             keep_workers: settings.keep_workers,

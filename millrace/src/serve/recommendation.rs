@@ -10,8 +10,6 @@ use millrace_bus::{Producer, ProducerLimits};
 use millrace_events::{Emitter, EmitterSettings, SpoolSettings, WhenFull};
 use millrace_recommendation::{Parts, Recommendation, RecommendationSettings};
 
-use crate::Verdict;
-
 use super::Ground;
 
 /// Events in memory on their way to Kafka, of each kind.
@@ -19,13 +17,13 @@ const QUEUE_BYTES: usize = 32 << 20;
 /// Impressions are many: some wait for company.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// Serves until a signal comes; then open requests are answered, and what was answered is logged.
-pub(super) async fn run(ground: Ground) -> anyhow::Result<Verdict> {
+/// Starts it. Who stops it has what was answered logged.
+pub(crate) async fn start(ground: &Ground) -> anyhow::Result<Recommendation> {
     let parts = Parts {
         following: ground.following(),
         store: ground.store.clone(),
-        impressions: emitter(&ground, "impressions", WhenFull::Wait).await?,
-        deletions: emitter(&ground, "deletions", WhenFull::Refuse).await?,
+        impressions: emitter(ground, "impressions", WhenFull::Wait).await?,
+        deletions: emitter(ground, "deletions", WhenFull::Refuse).await?,
         fallback: Some(ground.folder.join("static.json")),
         metrics: Some(ground.metrics.clone()),
         clock: ground.clock.clone(),
@@ -33,10 +31,7 @@ pub(super) async fn run(ground: Ground) -> anyhow::Result<Verdict> {
     // Another one at each start; draws need not be secret.
     let seed = ground.clock.now_ms().unsigned_abs();
     let settings = RecommendationSettings { seed, ..RecommendationSettings::default() };
-    let service = Recommendation::start(settings, parts)?;
-    ground.serve(service.router()).await?;
-    service.stop().await;
-    Ok(Verdict::Good)
+    Ok(Recommendation::start(settings, parts)?)
 }
 
 /// An emitter that keeps events in a folder of its own while Kafka is away.

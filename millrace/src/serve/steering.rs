@@ -3,18 +3,19 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::Router;
 
+use millrace_generate::fleet::{IPV4, IPV6};
 use millrace_steering::api::{self, Admin, ApiSettings, Parts};
 use millrace_steering::fleet::AsnTable;
 use millrace_steering::sign::{KEY_BYTES, SigningKey};
 use millrace_steering::{Service, ServiceSettings};
 
-use crate::Verdict;
 use crate::cli::SteeringArgs;
 
 use super::Ground;
@@ -22,32 +23,57 @@ use super::Ground;
 /// The key made at the first start where none is named.
 const KEY_FILE: &str = "signing.key";
 
-/// Serves until a signal comes; then open requests are answered.
-pub(super) async fn run(ground: Ground, args: &SteeringArgs) -> anyhow::Result<Verdict> {
-    let key = match &args.signing_key {
-        Some(reference) => secret(reference).context("--signing-key")?,
-        None => own_key(&ground.folder.join(KEY_FILE))?,
-    };
+/// What the service is told.
+pub(crate) struct SteeringSettings {
+    /// Files of address ranges; those that come with Millrace where there are none.
+    pub(crate) asn: Vec<PathBuf>,
+    /// What addresses are signed with; a key is made where there is none.
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) admin: Admin,
+    pub(crate) min_headroom_mbps: f64,
+    pub(crate) api: ApiSettings,
+}
+
+impl SteeringSettings {
+    /// Reads the secrets that `args` refer to.
+    pub(crate) fn of(args: &SteeringArgs) -> anyhow::Result<Self> {
+        let key = args.signing_key.as_deref().map(secret).transpose().context("--signing-key")?;
+        let admin = match &args.admin_token {
+            Some(reference) => {
+                let token = String::from_utf8(secret(reference).context("--admin-token")?);
+                Admin::Token(token.context("--admin-token is not text")?.trim().into())
+            }
+            None if args.service.listen.ip().to_canonical().is_loopback() => Admin::Open,
+            None => bail!(
+                "{} can be reached from other machines: say what opens /v1/admin, /v1/status and \
+                 /metrics with --admin-token env:NAME or file:PATH",
+                args.service.listen
+            ),
+        };
+        let api = ApiSettings {
+            url_ttl: Duration::from_secs(args.url_ttl_s),
+            stale_after: Duration::from_secs(args.stale_after_s),
+            ..ApiSettings::default()
+        };
+        let (asn, min_headroom_mbps) = (args.asn.clone(), args.min_headroom_mbps);
+        Ok(Self { asn, key, admin, min_headroom_mbps, api })
+    }
+}
+
+/// Starts it; what serves its requests is the router.
+pub(crate) async fn start(
+    ground: &Ground,
+    settings: SteeringSettings,
+) -> anyhow::Result<(Service, Router)> {
+    let SteeringSettings { asn, key, admin, min_headroom_mbps, api } = settings;
+    let key = key.map_or_else(|| own_key(&ground.folder.join(KEY_FILE)), Ok)?;
     let key = SigningKey::new(&key)?;
-    let admin = match &args.admin_token {
-        Some(reference) => {
-            let token = String::from_utf8(secret(reference).context("--admin-token")?);
-            Admin::Token(token.context("--admin-token is not text")?.trim().into())
-        }
-        None if args.service.listen.ip().to_canonical().is_loopback() => Admin::Open,
-        None => bail!(
-            "{} can be reached from other machines: say what opens /v1/admin, /v1/status and \
-             /metrics with --admin-token env:NAME or file:PATH",
-            args.service.listen
-        ),
-    };
-    let paths = args.asn.clone();
-    let asn = tokio::task::spawn_blocking(move || AsnTable::load(&paths)).await??;
-    let settings = ServiceSettings {
-        follower: ground.following(),
-        asn: Arc::new(asn),
-        min_headroom_mbps: args.min_headroom_mbps,
-    };
+    let asn = tokio::task::spawn_blocking(move || match &asn[..] {
+        [] => AsnTable::parse(&[("the bundled IPv4 ranges", IPV4), ("those of IPv6", IPV6)]),
+        paths => AsnTable::load(paths),
+    });
+    let asn = Arc::new(asn.await??);
+    let settings = ServiceSettings { follower: ground.following(), asn, min_headroom_mbps };
     let service = Service::start(settings, ground.store.clone(), Arc::clone(&ground.clock))?;
     let app = api::router(Parts {
         desk: service.desk(),
@@ -56,15 +82,9 @@ pub(super) async fn run(ground: Ground, args: &SteeringArgs) -> anyhow::Result<V
         admin,
         clock: Arc::clone(&ground.clock),
         metrics: ground.metrics.clone(),
-        settings: ApiSettings {
-            url_ttl: Duration::from_secs(args.url_ttl_s),
-            stale_after: Duration::from_secs(args.stale_after_s),
-            ..ApiSettings::default()
-        },
+        settings: api,
     });
-    ground.serve(app).await?;
-    service.stop().await;
-    Ok(Verdict::Good)
+    Ok((service, app))
 }
 
 /// What `env:NAME` or `file:PATH` refers to. Errors name the reference, never the value.

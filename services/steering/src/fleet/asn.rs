@@ -1,7 +1,7 @@
 //! Which autonomous system an address belongs to: ranges of addresses, searched by halves.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::net::IpAddr;
 use std::ops::Sub;
 use std::path::{Path, PathBuf};
@@ -70,15 +70,30 @@ impl AsnTable {
     /// Reads CSV files `start address, end address, AS number, …`, plain or gzip; families may mix.
     /// Where two ranges overlap, the one that begins later counts; one inside another is refused.
     pub fn load(paths: &[PathBuf]) -> Result<Self, AsnError> {
+        Self::of(paths.iter().map(|path| {
+            let wrong = |error: std::io::Error| fail(path, None, error.to_string());
+            Ok((path.as_path(), BufReader::new(File::open(path).map_err(wrong)?)))
+        }))
+    }
+
+    /// The same from what such files hold, with a name each.
+    pub fn parse(files: &[(&str, &[u8])]) -> Result<Self, AsnError> {
+        Self::of(files.iter().map(|(name, bytes)| Ok((Path::new(name), *bytes))))
+    }
+
+    fn of<'a, F: BufRead + 'a>(
+        files: impl Iterator<Item = Result<(&'a Path, F), AsnError>>,
+    ) -> Result<Self, AsnError> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for path in paths {
-            read(path, &mut v4, &mut v6)?;
+        let mut first = None;
+        for file in files {
+            let (path, text) = file?;
+            read(path, text, &mut v4, &mut v6)?;
+            first = first.or(Some(path));
         }
-        let path = paths.first().cloned().unwrap_or_default();
-        let inside = |start: IpAddr| AsnError {
-            path: path.clone(),
-            line: None,
-            what: format!("the range that begins at {start} is inside another"),
+        let path = first.unwrap_or(Path::new(""));
+        let inside = |start: IpAddr| {
+            fail(path, None, format!("the range that begins at {start} is inside another"))
         };
         Ok(Self {
             v4: Ranges::of(v4).map_err(|start| inside(IpAddr::V4(start.into())))?,
@@ -122,14 +137,20 @@ impl AsnTable {
 
 type Rows<A> = Vec<(A, A, u32)>;
 
-fn read(path: &Path, v4: &mut Rows<u32>, v6: &mut Rows<u128>) -> Result<(), AsnError> {
-    let fail = |line: Option<u64>, what: String| AsnError { path: path.to_owned(), line, what };
-    let open = || File::open(path).map_err(|error| fail(None, error.to_string()));
-    let mut magic = [0; 2];
-    let gzip = open()?.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
-    let file = BufReader::new(open()?);
-    let input: Box<dyn Read> =
-        if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+fn fail(path: &Path, line: Option<u64>, what: String) -> AsnError {
+    AsnError { path: path.to_owned(), line, what }
+}
+
+fn read<'a>(
+    path: &Path,
+    mut text: impl BufRead + 'a,
+    v4: &mut Rows<u32>,
+    v6: &mut Rows<u128>,
+) -> Result<(), AsnError> {
+    let fail = |line, what| fail(path, line, what);
+    let gzip = text.fill_buf().is_ok_and(|start| start.starts_with(&[0x1f, 0x8b]));
+    let input: Box<dyn Read + 'a> =
+        if gzip { Box::new(MultiGzDecoder::new(text)) } else { Box::new(text) };
     let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
     let mut record = csv::StringRecord::new();
     loop {

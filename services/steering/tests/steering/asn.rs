@@ -37,6 +37,11 @@ fn an_address_belongs_to_the_range_it_is_in_and_to_no_other() {
         assert_eq!(table.lookup(ip(address)), asn, "{address}");
     }
     assert_eq!((table.len(), table.ranges().count()), (3, 3));
+    let parse = |text: &str| AsnTable::parse(&[("a text", text.as_bytes())]);
+    let table = parse("10.0.0.0,10.0.0.255,1,One\n").unwrap();
+    assert_eq!(table.lookup(ip("10.0.0.7")), Some(1));
+    let error = parse("10.0.0.0,10.0.0.255,One\n").unwrap_err().to_string();
+    assert!(error.contains("a text:1: "), "{error}");
 }
 
 #[test]
