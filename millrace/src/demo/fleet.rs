@@ -121,7 +121,7 @@ fn clients(sites: &[Site], ranges: &[AsRange]) -> Vec<Client> {
     let silent = |range: &&AsRange| {
         let inside =
             |prefix: &&Prefix| range.first <= prefix.last() && prefix.address <= range.last;
-        systems.contains(&range.asn) && range.first.is_ipv4() && !all.iter().any(|p| inside(&p))
+        systems.contains(&range.asn) && range.first.is_ipv4() && !all.iter().any(inside)
     };
     let of_range = |range: &AsRange| (range.first, range.asn, range.name.clone());
     let mut unannounced = ranges.iter().filter(silent).map(of_range);
