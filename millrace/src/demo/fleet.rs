@@ -1,6 +1,6 @@
 //! The simulated appliances of the demo, and real addresses of clients for them to serve.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::iter::Peekable;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use millrace_bus::KafkaSettings;
 use millrace_events::{Clock, ReplayEvent, SystemClock};
-use millrace_generate::fleet::{AsRange, Fleet, FleetSettings, Prefix, Site, bundled_ranges};
+use millrace_generate::fleet::{AsRange, Fleet, FleetSettings, Site, bundled_ranges};
 
 use crate::send::ByKafka;
 
@@ -104,52 +104,68 @@ fn fleet() -> anyhow::Result<(Vec<Client>, Fleet)> {
     Ok((clients(&sites, &ranges), fleet))
 }
 
-/// Five: two of prefixes that appliances announce, one of these of IPv6, two of systems that have
-/// appliances and do not announce these addresses, and one of a system that has none.
+/// Five: an address of IPv4 and one of IPv6 that appliances announce, two of systems that have
+/// appliances but do not announce these, and one of a system that has none.
 fn clients(sites: &[Site], ranges: &[AsRange]) -> Vec<Client> {
-    let with = |found: Option<(IpAddr, u32, &str)>| {
-        found.map(|(address, asn, system)| Client { address, asn, system: system.to_owned() })
-    };
-    let announced = |v4: bool| {
-        let of_site = |site| prefixes(site).map(move |prefix| (prefix, site));
-        let mut all = sites.iter().flat_map(of_site);
-        let found = all.find(|(prefix, _)| prefix.address.is_ipv4() == v4);
-        found.map(|(p, site)| (inside(p.address), site.asn, site.as_name.as_str()))
-    };
+    let all = sites.iter().flat_map(|site| site.prefixes.iter().map(move |prefix| (prefix, site)));
+    let (v4, v6): (Vec<_>, Vec<_>) = all.partition(|(prefix, _)| prefix.address.is_ipv4());
+    let announced = v4.first().into_iter().chain(v6.first());
+    let announced =
+        announced.map(|(prefix, site)| Client::at(prefix.address, site.asn, &site.as_name));
     let systems: HashSet<u32> = sites.iter().map(|site| site.asn).collect();
-    let all: Vec<&Prefix> = sites.iter().flat_map(prefixes).collect();
-    let silent = |range: &&AsRange| {
-        let inside =
-            |prefix: &&Prefix| range.first <= prefix.last() && prefix.address <= range.last;
-        systems.contains(&range.asn) && range.first.is_ipv4() && !all.iter().any(inside)
+    let is_announced = |range: &AsRange| {
+        v4.iter().any(|(prefix, _)| range.first <= prefix.last() && prefix.address <= range.last)
     };
-    let of_range = |range: &AsRange| (range.first, range.asn, range.name.clone());
-    let mut unannounced = ranges.iter().filter(silent).map(of_range);
-    let first = unannounced.next();
-    let other = unannounced.find(|found| first.as_ref().is_none_or(|first| first.1 != found.1));
-    let foreign = |range: &&AsRange| range.first.is_ipv4() && !systems.contains(&range.asn);
-    let far = ranges.iter().find(foreign).map(of_range);
-    let from_ranges = [first, other, far].into_iter().flatten();
-    let from_ranges = from_ranges.map(|(address, asn, name)| Client {
-        address: inside(address),
-        asn,
-        system: name.to_string(),
-    });
-    [with(announced(true)), with(announced(false))]
-        .into_iter()
-        .flatten()
-        .chain(from_ranges)
-        .collect()
+    let (ours, others): (Vec<_>, Vec<_>) = ranges
+        .iter()
+        .filter(|range| range.first.is_ipv4())
+        .partition(|range| systems.contains(&range.asn));
+    let mut silent = BTreeMap::new();
+    for range in ours.into_iter().filter(|range| !is_announced(range)) {
+        silent.entry(range.asn).or_insert(range);
+    }
+    let unannounced = silent.into_values().take(2).chain(others.into_iter().take(1));
+    let unannounced = unannounced.map(|range| Client::at(range.first, range.asn, &range.name));
+    announced.chain(unannounced).collect()
 }
 
-fn prefixes(site: &Site) -> impl Iterator<Item = &Prefix> {
-    site.prefixes.iter()
+impl Client {
+    /// A little after the first address of a block, as a host is.
+    fn at(first: IpAddr, asn: u32, system: &str) -> Self {
+        let address = match first {
+            IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4) | 7).into(),
+            IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) | 7).into(),
+        };
+        Self { address, asn, system: system.to_owned() }
+    }
 }
 
-/// An address a little after the first of a block, as a host has.
-fn inside(first: IpAddr) -> IpAddr {
-    match first {
-        IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4) | 7).into(),
-        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) | 7).into(),
+#[cfg(test)]
+mod tests {
+    use millrace_generate::fleet::Prefix;
+
+    use super::*;
+
+    #[test]
+    fn the_clients_are_where_they_are_said_to_be() {
+        let (clients, fleet) = fleet().unwrap();
+        let prefixes: Vec<_> = fleet.sites().flat_map(|site| &site.prefixes).collect();
+        let announced = |client: &Client| {
+            let covers = |p: &&Prefix| p.address <= client.address && client.address <= p.last();
+            prefixes.iter().any(|prefix| covers(prefix))
+        };
+        let has_appliances = |client: &Client| fleet.sites().any(|site| site.asn == client.asn);
+        let seen: Vec<_> =
+            clients.iter().map(|client| (announced(client), has_appliances(client))).collect();
+        let (silent, foreign) = ((false, true), (false, false));
+        assert_eq!(seen, [(true, true), (true, true), silent, silent, foreign]);
+        assert!(clients[0].address.is_ipv4() && clients[1].address.is_ipv6());
+        assert_ne!(clients[2].asn, clients[3].asn);
+        let of_ranges = bundled_ranges().unwrap();
+        for client in clients {
+            let mut ranges = of_ranges.iter().filter(|range| range.asn == client.asn);
+            let holds = |r: &AsRange| r.first <= client.address && client.address <= r.last;
+            assert!(ranges.any(holds), "{client:?}");
+        }
     }
 }
