@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use millrace_bus::testing::KAFKA_VARIABLE;
 use millrace_bus::{
     Admin, BusError, EmbeddedBroker, KafkaSettings, Producer, ProducerLimits, TopicSettings,
 };
@@ -20,23 +21,37 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Rows by key.
 pub(crate) type Rows = BTreeMap<String, String>;
 
-/// An embedded broker at an address that stays.
+/// A broker at an address that stays.
 pub(crate) struct Stand {
-    address: SocketAddr,
+    bootstrap: String,
     broker: Option<EmbeddedBroker>,
     folder: TempDir,
 }
 
 impl Stand {
+    /// An embedded broker, which can go and come back.
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let broker = EmbeddedBroker::start(folder.path(), listen).await.expect("a broker");
-        Self { address: broker.address(), broker: Some(broker), folder }
+        Self { bootstrap: broker.address().to_string(), broker: Some(broker), folder }
+    }
+
+    /// The real Kafka that `MILLRACE_TEST_KAFKA` names, else an embedded broker.
+    pub(crate) async fn any() -> Self {
+        let Ok(bootstrap) = std::env::var(KAFKA_VARIABLE) else { return Self::start().await };
+        Self { bootstrap, broker: None, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// A feed that nobody else has.
+    pub(crate) fn feed(&self, name: &str) -> String {
+        // The folder's name is random.
+        let folder = self.folder.path().file_name().expect("it has one").to_string_lossy();
+        format!("{name}-{}", folder.trim_start_matches('.'))
     }
 
     pub(crate) fn kafka(&self) -> KafkaSettings {
-        let mut kafka = KafkaSettings::plain(self.address.to_string());
+        let mut kafka = KafkaSettings::plain(&self.bootstrap);
         let quick = ("reconnect.backoff.max.ms".to_owned(), "200".to_owned());
         kafka.properties.extend([quick]);
         kafka
@@ -50,7 +65,8 @@ impl Stand {
 
     /// Comes back as it was.
     pub(crate) async fn come_back(&mut self) {
-        let broker = EmbeddedBroker::start(self.folder.path(), self.address).await;
+        let address = self.bootstrap.parse().expect("an address");
+        let broker = EmbeddedBroker::start(self.folder.path(), address).await;
         self.broker = Some(broker.expect("a broker at the same address"));
     }
 
