@@ -3,7 +3,7 @@
 
     python3 jobs/artwork-personalization/golden.py
 
-golden/ope.json is made by golden_ope.py.
+golden/ope.ndjson is made by golden_ope.py.
 """
 import collections
 import datetime

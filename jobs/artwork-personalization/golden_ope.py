@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes golden/ope.json: off-policy estimates of the bundled Open Bandit rows by the package obp.
+"""Writes golden/ope.ndjson: off-policy estimates of the bundled Open Bandit rows by the package obp.
 
     pip install --no-deps obp==0.4.1 && pip install numpy pandas scikit-learn scipy tqdm PyYAML
     python golden_ope.py
@@ -181,7 +181,8 @@ golden = {
     "settings": {"level": LEVEL, "resamples": RESAMPLES, "seed": SEED, "model_weight": WEIGHT},
     "campaigns": {name: campaign(name) for name in ["all", "men"]},
 }
-(HERE / "golden" / "ope.json").write_text(json.dumps(golden, indent=1) + "\n")
+# Not `.json`: `millrace up -f jobs` would take it for a manifest.
+(HERE / "golden" / "ope.ndjson").write_text(json.dumps(golden) + "\n")
 for name, found in golden["campaigns"].items():
     for log, targets in found["logs"].items():
         for target, values in targets.items():

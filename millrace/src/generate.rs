@@ -4,14 +4,14 @@ use std::io::{BufWriter, Error, ErrorKind, StdoutLock, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 
 use millrace_bus::KafkaSettings;
 use millrace_events::{Clock, ReplayEvent, SystemClock};
-use millrace_generate::fleet::{Fleet, FleetSettings, bundled_ranges};
+use millrace_generate::fleet::{self, Fleet, FleetSettings, bundled_ranges};
 use millrace_generate::movielens::Ratings;
-use millrace_generate::playback::{Play, Playback, PlaybackSettings, Plays};
+use millrace_generate::playback::{self, Play, Playback, PlaybackSettings, Plays};
 
 use crate::cli::{FleetArgs, GenerateArgs, GenerateCommand, GenerateTo, PaceArgs, PlaybackArgs};
 use crate::platform::RunFile;
@@ -28,6 +28,10 @@ const PLAYER_DISORDER_MS: u32 = 5_000;
 const PLAYER_DUPLICATES: f64 = 0.005;
 const PLAYER_DELETIONS: f64 = 0.01;
 const PROFILES: u32 = 2;
+/// Most reports a second of a fleet: 10,000 appliances, which is what fits into memory.
+const MOST_REPORTS: f64 = 2_000.0;
+/// Most sessions begun in a second: all that are open are in memory.
+const MOST_SESSIONS: f64 = 10_000.0;
 
 /// `millrace generate`.
 pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
@@ -45,7 +49,8 @@ pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
 }
 
 async fn fleet(FleetArgs { pace, rate }: FleetArgs) -> anyhow::Result<Verdict> {
-    ensure!(rate > 0.0 && rate.is_finite(), "--rate {rate}: write a number above zero");
+    check_rate(rate, MOST_REPORTS)?;
+    check_stream(&pace, &fleet::STREAMS)?;
     let ranges = bundled_ranges()?;
     let span = Span::of(&pace)?;
     let settings = FleetSettings {
@@ -60,6 +65,7 @@ async fn fleet(FleetArgs { pace, rate }: FleetArgs) -> anyhow::Result<Verdict> {
 
 async fn playback(args: PlaybackArgs) -> anyhow::Result<Verdict> {
     let PlaybackArgs { pace, ratings, least_stars, rate, members, titles } = args;
+    check_stream(&pace, &[playback::STREAM, playback::DELETIONS])?;
     let settings = PlaybackSettings {
         seed: pace.seed,
         disorder_ms: PLAYER_DISORDER_MS,
@@ -70,12 +76,27 @@ async fn playback(args: PlaybackArgs) -> anyhow::Result<Verdict> {
     if let Some(path) = ratings {
         return rated(&pace, settings, &path, least_stars).await;
     }
-    ensure!(rate > 0.0 && rate.is_finite(), "--rate {rate}: write a number above zero");
+    check_rate(rate, MOST_SESSIONS)?;
     ensure!(members > 0 && titles > 0, "somebody must watch something: --members, --titles");
     let span = Span::of(&pace)?;
     let per_hour = rate * 3600.0;
     let plays = Plays::new(pace.seed, span.start_ms, per_hour, members, PROFILES, titles);
     watch(&pace, &span, settings, plays).await
+}
+
+fn check_rate(rate: f64, most: f64) -> anyhow::Result<()> {
+    ensure!(rate > 0.0 && rate <= most, "--rate {rate}: write a number above zero, at most {most}");
+    Ok(())
+}
+
+/// Nothing at all would come of a stream that is misspelt.
+fn check_stream(pace: &PaceArgs, streams: &[&str]) -> anyhow::Result<()> {
+    match pace.stream.as_deref() {
+        Some(stream) if !streams.contains(&stream) => {
+            bail!("--stream {stream}: no such events; there are {}", streams.join(", "))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Members watch what they rated, when they rated it.
@@ -180,7 +201,10 @@ async fn emit(
 fn due(speed: f64, after_ms: i64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
     let millis = after_ms.max(0) as f64;
-    if speed == 0.0 { Duration::ZERO } else { Duration::from_secs_f64(millis / 1000.0 / speed) }
+    if speed == 0.0 {
+        return Duration::ZERO;
+    }
+    Duration::try_from_secs_f64(millis / 1000.0 / speed).unwrap_or(Duration::MAX)
 }
 
 /// Where events go.

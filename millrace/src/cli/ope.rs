@@ -61,7 +61,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 fn level(text: &str) -> Result<f64, String> {
     share(text).and_then(|level| {
-        if level > 0.0 && level < 1.0 { Ok(level) } else { Err("it is within 0 and 1".to_owned()) }
+        if level > 0.0 && level < 1.0 { Ok(level) } else { Err("it is neither 0 nor 1".to_owned()) }
     })
 }
 
@@ -108,8 +108,9 @@ pub(crate) struct OpeArgs {
     /// Level of the intervals.
     #[arg(long, default_value = "0.95", value_parser = level)]
     pub(crate) level: f64,
-    /// Samples of the bootstrap; 0 for none.
-    #[arg(long, default_value_t = 1000, value_name = "N")]
+    /// Samples of the bootstrap, at most a million; 0 for none.
+    #[arg(long, default_value_t = 1000, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub(crate) resamples: u32,
     /// Seed of bootstrap and replay.
     #[arg(long, default_value_t = 1)]

@@ -45,7 +45,7 @@ struct GoldenEstimate {
 
 fn golden() -> Golden {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../jobs/artwork-personalization/golden/ope.json");
+        .join("../jobs/artwork-personalization/golden/ope.ndjson");
     serde_json::from_slice(&std::fs::read(path).expect("committed")).expect("as written")
 }
 

@@ -11,6 +11,7 @@ mod latest;
 mod linear;
 mod log;
 mod oca_health;
+mod oca_health_rules;
 mod rows;
 mod similar_titles;
 mod take_rate;

@@ -14,7 +14,7 @@ async fn oca_health_gives_what_the_batch_gives() {
 
 /// The job over other events, in one partition: the harness reads partitions at random, and that
 /// one is behind the other says nothing about the job.
-fn over(root: &Path, fixtures: &[(&str, String)]) -> Golden {
+pub(crate) fn over(root: &Path, fixtures: &[(&str, String)]) -> Golden {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../oca-health");
     let folder = root.join("oca-health");
     std::fs::create_dir_all(folder.join("fixtures")).expect("the disk has room");

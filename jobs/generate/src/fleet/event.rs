@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use millrace_events::ReplayEvent;
 
+/// The streams of what a fleet tells, and of what goes wrong for players.
+pub const STREAMS: [&str; 4] = ["oca_reports", "oca_routes", "oca_files", "client_errors"];
+
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
     pub(super) oca_id: &'a str,

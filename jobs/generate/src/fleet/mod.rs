@@ -14,6 +14,7 @@ mod simulation;
 mod site;
 
 pub use appliance::file_id;
+pub use event::STREAMS;
 pub use failure::{Failure, FailureKind, Failures};
 pub use prefix::{Prefix, prefixes};
 pub use ranges::{AsRange, IPV4, IPV6, RangesError, bundled_ranges, read_ranges};
