@@ -36,7 +36,10 @@ fn a_question_without_what_is_needed_is_told_what() {
     let propensity = |value| ("propensity", Arc::new(Float64Array::from(vec![value])) as ArrayRef);
     for (columns, said) in [
         (vec![action()], "no column `propensity` (they have action)"),
-        (vec![action(), propensity(None)], "column `propensity` of --sql is null, or no number, in 1 rows"),
+        (
+            vec![action(), propensity(None)],
+            "column `propensity` of --sql is null, or no number, in 1 rows",
+        ),
         (
             vec![action(), propensity(Some(0.5))],
             "no column `reward` (they have action, propensity)",

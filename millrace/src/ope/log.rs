@@ -156,6 +156,9 @@ fn column(
     let column =
         cast(column, kind).with_context(|| format!("column `{name}` of --sql is no number"))?;
     let nulls = column.null_count();
-    ensure!(nulls == 0, "column `{name}` of --sql is null, or no number, in {nulls} rows: leave these rows out");
+    ensure!(
+        nulls == 0,
+        "column `{name}` of --sql is null, or no number, in {nulls} rows: leave these rows out"
+    );
     Ok(Some(column))
 }
