@@ -9,9 +9,9 @@ use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 
 use millrace_bus::KafkaSettings;
 use millrace_events::{Clock, ReplayEvent, SystemClock};
-use millrace_generate::fleet::{self, Fleet, FleetSettings, bundled_ranges};
+use millrace_generate::fleet::{self, Fleet, FleetSettings, Site, bundled_ranges};
 use millrace_generate::movielens::Ratings;
-use millrace_generate::playback::{self, Play, Playback, PlaybackSettings, Plays};
+use millrace_generate::playback::{self, Appliance, Play, Playback, PlaybackSettings, Plays};
 
 use crate::cli::{FleetArgs, GenerateArgs, GenerateCommand, GenerateTo, PaceArgs, PlaybackArgs};
 use crate::platform::RunFile;
@@ -30,6 +30,8 @@ const PLAYER_DELETIONS: f64 = 0.01;
 const PROFILES: u32 = 2;
 /// Most reports a second of a fleet: 10,000 appliances, which is what fits into memory.
 const MOST_REPORTS: f64 = 2_000.0;
+/// Those that make so many reports.
+const MOST_APPLIANCES: usize = 10_000;
 /// Most sessions begun in a second: all that are open are in memory.
 const MOST_SESSIONS: f64 = 10_000.0;
 
@@ -64,13 +66,14 @@ async fn fleet(FleetArgs { pace, rate }: FleetArgs) -> anyhow::Result<Verdict> {
 }
 
 async fn playback(args: PlaybackArgs) -> anyhow::Result<Verdict> {
-    let PlaybackArgs { pace, ratings, least_stars, rate, members, titles } = args;
+    let PlaybackArgs { pace, ratings, least_stars, rate, members, titles, appliances } = args;
     check_stream(&pace, &[playback::STREAM, playback::DELETIONS])?;
     let settings = PlaybackSettings {
         seed: pace.seed,
         disorder_ms: PLAYER_DISORDER_MS,
         duplicate: PLAYER_DUPLICATES,
         deletion: PLAYER_DELETIONS,
+        appliances: serving(pace.seed, appliances)?,
         ..PlaybackSettings::default()
     };
     if let Some(path) = ratings {
@@ -97,6 +100,22 @@ fn check_stream(pace: &PaceArgs, streams: &[&str]) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The appliances of a fleet.
+fn serving(seed: u64, appliances: usize) -> anyhow::Result<Vec<Appliance>> {
+    if appliances == 0 {
+        return Ok(Vec::new());
+    }
+    ensure!(appliances <= MOST_APPLIANCES, "--appliances {appliances}: at most {MOST_APPLIANCES}");
+    // What they hold does not matter here, and takes time.
+    let settings = FleetSettings { seed, files: 0, ..FleetSettings::default() };
+    let fleet = Fleet::new(settings.sized(appliances), &bundled_ranges()?);
+    let appliance = |(id, site): (&str, &Site)| Appliance {
+        id: id.to_owned(),
+        country: site.country.to_owned(),
+    };
+    Ok(fleet.appliances().map(appliance).collect())
 }
 
 /// Members watch what they rated, when they rated it.
@@ -163,6 +182,9 @@ impl Span {
 
 fn start_of(pace: &PaceArgs) -> anyhow::Result<Option<i64>> {
     let Some(text) = &pace.start else { return Ok(None) };
+    if text == "now" {
+        return Ok(Some(SystemClock::default().now_ms()));
+    }
     let nanos = string_to_timestamp_nanos(text);
     Ok(Some(nanos.with_context(|| format!("--start {text}: not a time"))? / 1_000_000))
 }

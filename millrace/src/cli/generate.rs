@@ -44,8 +44,8 @@ pub(crate) struct PaceArgs {
     /// `--ratings`.
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) lasts: Option<Duration>,
-    /// Time of the first events, such as `2026-01-01T00:00:00Z`. Default: that, or now with `--to`;
-    /// the first of `--ratings`.
+    /// Time of the first events, such as `2026-01-01T00:00:00Z`, or `now`. Default: that, or now
+    /// with `--to`; the first of `--ratings`.
     #[arg(long, value_name = "TIME")]
     pub(crate) start: Option<String>,
     /// Only the events of this stream.
@@ -93,6 +93,10 @@ pub(crate) struct PlaybackArgs {
     /// Members who watch.
     #[arg(long, default_value_t = 1_000, value_name = "NUMBER")]
     pub(crate) members: u32,
+    /// Appliances that serve the players: those of `millrace generate fleet` with the same seed and
+    /// `--rate` a fifth of this. 0: who serves is not known.
+    #[arg(long, default_value_t = 300, value_name = "NUMBER")]
+    pub(crate) appliances: usize,
     /// Titles, the first the most popular.
     #[arg(long, default_value_t = 500, value_name = "NUMBER")]
     pub(crate) titles: u32,

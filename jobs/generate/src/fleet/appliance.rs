@@ -50,6 +50,8 @@ pub(super) struct Appliance {
     events: u64,
     files: usize,
     report_every_ms: i64,
+    /// Whether it has begun to report.
+    reports: bool,
     mean_error_ms: f64,
 }
 
@@ -79,8 +81,17 @@ impl Appliance {
             events: 0,
             files: settings.files,
             report_every_ms: settings.report_every_ms,
+            reports: false,
             mean_error_ms: settings.mean_error_ms,
         }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn site(&self) -> &Site {
+        &self.site
     }
 
     fn failing(&mut self, at_ms: i64) -> Option<FailureKind> {
@@ -97,7 +108,10 @@ impl Appliance {
     /// What it reports, and when it reports next.
     pub(super) fn report(&mut self, at_ms: i64) -> (Option<ReplayEvent>, i64) {
         let every = self.report_every_ms;
-        let next = at_ms + self.rng.random_range(every - every / 10..=every);
+        // All begin at once; after the first interval each has a phase of its own.
+        let first = !std::mem::replace(&mut self.reports, true);
+        let least = if first { every / 10 } else { every - every / 10 };
+        let next = at_ms + self.rng.random_range(least..=every);
         let failing = self.failing(at_ms);
         let noise = self.rng.random_range(-0.05..0.05);
         let id = self.next_id();

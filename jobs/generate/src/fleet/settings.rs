@@ -69,7 +69,12 @@ impl FleetSettings {
             reason = "a number of appliances; a cast saturates"
         )]
         let appliances = (reports_per_s * self.report_every_ms as f64 / 1000.0).ceil() as usize;
-        let appliances = appliances.max(1);
+        self.sized(appliances.max(1))
+    }
+
+    /// The fleet of so many appliances, five a site.
+    #[must_use]
+    pub fn sized(self, appliances: usize) -> Self {
         Self { appliances, sites: appliances.div_ceil(5), ..self }
     }
 }

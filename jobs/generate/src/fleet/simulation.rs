@@ -108,6 +108,11 @@ impl Fleet {
         self.sites.iter().map(AsRef::as_ref)
     }
 
+    /// Ids of the appliances, and where each stands.
+    pub fn appliances(&self) -> impl Iterator<Item = (&str, &Site)> {
+        self.appliances.iter().map(|appliance| (appliance.id(), appliance.site()))
+    }
+
     fn plan_first(&mut self, number: usize) {
         let start = self.settings.start_ms;
         self.plan(start, number, Action::Begin);

@@ -16,4 +16,4 @@ mod settings;
 pub use arrival::Playback;
 pub use event::{DELETIONS, STREAM};
 pub use play::{Play, Plays, clicked};
-pub use settings::PlaybackSettings;
+pub use settings::{Appliance, PlaybackSettings};

@@ -2,11 +2,12 @@
 
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 
 use millrace_events::ReplayEvent;
 
 use super::event::{Deletion, Report};
-use super::{Play, PlaybackSettings};
+use super::{Appliance, Play, PlaybackSettings};
 
 /// Seconds between heartbeats.
 const HEARTBEAT_S: i32 = 30;
@@ -77,6 +78,13 @@ impl Player<'_> {
     }
 }
 
+/// The appliance that serves a player in `country`: one there, else any.
+fn served_by<'a>(appliances: &'a [Appliance], country: &str, rng: &mut StdRng) -> Option<&'a str> {
+    let there: Vec<_> = appliances.iter().filter(|one| one.country == country).collect();
+    let chosen = there.choose(rng).copied().or_else(|| appliances.choose(rng));
+    chosen.map(|appliance| appliance.id.as_str())
+}
+
 /// What a player reports of one play.
 pub(super) struct Session {
     /// The events, in order of time.
@@ -94,16 +102,16 @@ pub(super) fn session(
     rng: &mut StdRng,
 ) -> Session {
     let duration_s = duration_s(play.title_id);
-    let appliance = |rng: &mut StdRng| format!("oca-{}", rng.random_range(0..settings.appliances));
-    let oca_id = (settings.appliances > 0).then(|| appliance(rng));
     let begin_s = if resume_s < duration_s { resume_s } else { 0 };
     let country = usize::try_from(play.member_id.unsigned_abs()).unwrap_or_default();
+    let country = COUNTRIES[country % COUNTRIES.len()];
+    let oca_id = served_by(&settings.appliances, country, rng);
     let mut player = Player {
         play,
         session_id,
         device: DEVICES[rng.random_range(0..DEVICES.len())],
-        country: COUNTRIES[country % COUNTRIES.len()],
-        oca_id: oca_id.as_deref(),
+        country,
+        oca_id,
         duration_s,
         now_ms: play.at_ms,
         position_s: begin_s,

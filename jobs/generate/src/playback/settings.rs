@@ -22,12 +22,22 @@ pub struct PlaybackSettings {
     pub disorder_ms: u32,
     /// Chance that an event arrives twice.
     pub duplicate: f64,
-    /// Appliances that serve the files, named `oca-0`, `oca-1`, …; 0 leaves them out.
-    pub appliances: u32,
+    /// Appliances that serve the files: of the member's country, where there are any there.
+    pub appliances: Vec<Appliance>,
+}
+
+/// An appliance that players are served by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appliance {
+    /// Its id.
+    pub id: String,
+    /// ISO 3166 code of the country it stands in.
+    pub country: String,
 }
 
 impl Default for PlaybackSettings {
-    /// A quarter of an hour at a time, in order, each event once, nothing deleted.
+    /// A quarter of an hour at a time, in order, each event once, nothing deleted, nobody knows who
+    /// serves.
     fn default() -> Self {
         Self {
             seed: 0,
@@ -39,7 +49,7 @@ impl Default for PlaybackSettings {
             deletion: 0.0,
             disorder_ms: 0,
             duplicate: 0.0,
-            appliances: 0,
+            appliances: Vec::new(),
         }
     }
 }

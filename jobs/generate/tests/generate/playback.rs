@@ -5,13 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use millrace_events::{OpenBandit, ReplayEvent};
-use millrace_generate::playback::{DELETIONS, Playback, PlaybackSettings, Plays, STREAM, clicked};
+use millrace_generate::playback::{
+    Appliance, DELETIONS, Playback, PlaybackSettings, Plays, STREAM, clicked,
+};
 
 const FROM_MS: i64 = 1_760_000_000_000;
 
 fn lively(seed: u64) -> PlaybackSettings {
     let settings = PlaybackSettings { seed, watched_s: 600, pause: 0.05, ..Default::default() };
-    PlaybackSettings { seek: 0.05, missing_stop: 0.3, deletion: 0.2, appliances: 3, ..settings }
+    let appliances = [("de-0", "DE"), ("de-1", "DE"), ("us-0", "US"), ("nz-0", "NZ")];
+    let appliances = appliances
+        .map(|(id, country)| Appliance { id: id.to_owned(), country: country.to_owned() });
+    let settings = PlaybackSettings { appliances: appliances.into(), ..settings };
+    PlaybackSettings { seek: 0.05, missing_stop: 0.3, deletion: 0.2, ..settings }
 }
 
 fn events(settings: PlaybackSettings) -> Vec<ReplayEvent> {
@@ -83,6 +89,24 @@ fn players_report_what_they_can_have_played() {
     }
     assert!(stops > 100 && stops < 180, "{stops} of 200 stopped");
     assert_eq!(kinds.len(), 5, "{kinds:?}");
+}
+
+#[test]
+fn one_appliance_serves_a_session_and_stands_in_the_players_country_if_any_does() {
+    let (mut sessions, mut served) = (BTreeMap::new(), BTreeMap::<_, BTreeSet<_>>::new());
+    for event in events(lively(5)).iter().filter(|event| event.stream == STREAM) {
+        let event = json(event);
+        let text = |name: &str| event[name].as_str().unwrap().to_owned();
+        let oca_id = text("oca_id");
+        assert_eq!(*sessions.entry(text("session_id")).or_insert(oca_id.clone()), oca_id);
+        served.entry(text("country")).or_default().insert(oca_id);
+    }
+    assert_eq!(served.remove("DE").unwrap(), ["de-0", "de-1"].map(str::to_owned).into());
+    assert_eq!(served.remove("US").unwrap(), ["us-0".to_owned()].into());
+    // Whoever has none at home is served by any.
+    assert!(served.values().any(|by| by.contains("nz-0")) && !served.contains_key("NZ"));
+    let unknown = PlaybackSettings { appliances: Vec::new(), ..lively(5) };
+    assert!(events(unknown).iter().all(|event| json(event).get("oca_id").is_none()));
 }
 
 /// What an event says was played follows from the event before it.
