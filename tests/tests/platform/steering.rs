@@ -1,20 +1,21 @@
 //! An appliance falls silent and steering sends its clients to others, with real processes from the
 //! report to the answer; and steering, killed, answers again from its own store.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
 
 use millrace_bus::KafkaSettings;
+use millrace_events::{Clock, SystemClock};
 use millrace_tests::{Api, Millrace, Site, eventually};
 
 /// One after the other they report, so each once a second.
 const APPLIANCES: usize = 8;
 const STEP: Duration = Duration::from_millis(125);
 /// The silence that the job looks for, and the delay of the stream of reports.
-const FOUND_AFTER_MS: i64 = 5_200 + 500;
+const FOUND_AFTER_MS: i64 = 5_200 + 300;
 /// All but the last hold it.
 const FILE: &str = "film";
 
@@ -36,11 +37,9 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn new(api: Api) -> Result<Self> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let now_ms = i64::try_from(now.as_millis())?;
-        let started = Instant::now();
-        Ok(Self { api, started, now_ms, turn: 0, silent: None, last: [None; APPLIANCES] })
+    fn new(api: Api) -> Self {
+        let (started, now_ms) = (Instant::now(), SystemClock::default().now_ms());
+        Self { api, started, now_ms, turn: 0, silent: None, last: [None; APPLIANCES] }
     }
 
     /// What each appliance announces and holds.
@@ -156,7 +155,7 @@ async fn tell(site: &Site, mut platform: Millrace) -> Result<()> {
     let kafka = KafkaSettings::plain(run["kafka"].as_str().context("a broker")?);
     let steering = Steering::start(site, &kafka).await?;
 
-    let mut fleet = Fleet::new(api)?;
+    let mut fleet = Fleet::new(api);
     fleet.begin().await?;
     let well = eventually("everybody is served by the nearest", async || {
         fleet.step().await?;

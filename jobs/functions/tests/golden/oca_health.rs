@@ -76,7 +76,7 @@ async fn reports_of_others_show_that_an_appliance_is_silent() {
     let healthy: Vec<_> = story.iter().map(|(healthy, silent, ..)| (*healthy, *silent)).collect();
     let expected = [(false, false), (true, false), (false, true), (true, false), (false, true)];
     assert_eq!(healthy, expected, "{story:?}");
-    // Heard at 24 s, silent from 29.2 s, told with the first reports after 29.7 s: those of 32 s.
+    // Heard at 24 s, silent from 29.2 s, told with the first reports after 29.5 s: those of 32 s.
     let (.., when_found, last_report) = story[2];
     assert!(last_report == 24 && (28..36).contains(&when_found), "{story:?}");
     // Third good report after the silence.
