@@ -1,5 +1,7 @@
 //! A feed as a sink: the latest row per key in a compacted topic, deletes as tombstones.
 
+use std::collections::HashSet;
+
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use async_trait::async_trait;
@@ -32,7 +34,9 @@ pub struct FeedSettings {
 /// Writes a changelog to a feed.
 ///
 /// A record's key is the JSON object of the key columns, its value that of the whole row; null
-/// columns are left out of both. A delete is a tombstone. After a restart the changes since the
+/// columns are left out of both. A delete is a tombstone. Of a key that a batch changes more than
+/// once, the last change alone is written: a row that is taken out and put back elsewhere, as a
+/// ranking does, never looks deleted. After a restart the changes since the
 /// last checkpoint are written again: readers may see a key's values repeated, but whoever reads to
 /// the end sees the latest of each, as if each had been written once.
 #[derive(Debug)]
@@ -134,13 +138,9 @@ impl SinkWriter for Writer {
         self.encode(&batch.rows).map_err(|e| {
             ConnectorError::Rejected(format!("feed `{}`: {e}", self.settings.topic))
         })?;
-        for row in 0..batch.len() {
-            let value = match batch.kind(row) {
-                RowKind::Insert | RowKind::UpdateAfter => Some(self.values.row(row)),
-                RowKind::Delete => None,
-                // The update-after that follows says all: the key is the same.
-                RowKind::UpdateBefore => continue,
-            };
+        for row in last_changes(&batch, &self.keys) {
+            let gone = batch.kind(row) == RowKind::Delete;
+            let value = (!gone).then(|| self.values.row(row));
             self.enqueue(row, value).await?;
             self.bytes += (self.keys.row(row).len() + value.map_or(0, <[u8]>::len)) as u64;
         }
@@ -157,6 +157,17 @@ impl SinkWriter for Writer {
     fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// The rows that say what becomes of each key, in order. An update-before is none of them: the
+/// update-after that follows has the same key.
+fn last_changes(batch: &Batch, keys: &JsonRows) -> Vec<usize> {
+    let mut seen = HashSet::with_capacity(batch.len());
+    let says = |row: &usize| batch.kind(*row) != RowKind::UpdateBefore;
+    let mut last: Vec<_> =
+        (0..batch.len()).rev().filter(says).filter(|row| seen.insert(keys.row(*row))).collect();
+    last.reverse();
+    last
 }
 
 /// A feed shows rows as they are written.

@@ -88,7 +88,8 @@ pub trait AggregateFunction: Send + Sync + Debug {
     /// Type of the result for these argument types, or an error that says what is accepted.
     fn return_type(&self, args: &[DataType]) -> Result<DataType>;
 
-    /// Adds the given rows of the arguments to a state; an empty state is a new one.
+    /// Adds the given rows of the arguments to a state; an empty state is a new one. The columns
+    /// have few rows beside them, so that work on whole columns is no waste.
     fn update(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()>;
 
     /// Adds what another state has seen.

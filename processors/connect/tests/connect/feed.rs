@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arrow::compute::concat_batches;
 use millrace_bus::{Admin, ProducerLimits, TopicState};
 use millrace_connect::{Feed, FeedSettings};
 use millrace_processors::connector::{ConnectorError, Prepared, SinkFactory};
@@ -38,6 +39,26 @@ async fn a_changelog_becomes_the_latest_row_per_key() {
     assert_eq!(value(8), Some(r#"{"id":8,"place":"plain"}"#));
     assert_eq!(value(10), Some(r#"{"id":10,"place":"a/b c%=ä"}"#));
     feed.committer(1).await.expect("opens").commit(1, &[], vec![]).await.expect("nothing to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_key_that_a_batch_changes_twice_the_last_change_is_written() {
+    let stream = Stream::new(1).await;
+    let feed = Feed::new(settings(&stream)).expect("accepted");
+    let mut writer = feed.writer(0, 1).await.expect("opens");
+    writer.write(Batch::append(rows(6..9))).await.expect("writes");
+    // As a ranking says that 6 and 7 are elsewhere in it, and as what comes and goes at once.
+    let parts = [rows(6..8), rows(9..10), rows(6..8), rows(9..10)];
+    let changes = concat_batches(&parts[0].schema(), &parts).expect("one schema");
+    let (delete, insert) = (RowKind::Delete, RowKind::Insert);
+    let kinds = [delete, delete, insert, insert, insert, delete];
+    writer.write(Batch::changes(changes, &kinds)).await.expect("writes");
+    writer.prepare(1).await.expect("drains");
+    let records = records(&stream.broker, &stream.schema.topic, 1).await;
+    let after: Vec<_> = records[3..].iter().map(|(key, row)| (&**key, row.as_deref())).collect();
+    let six = (r#"{"id":6}"#, Some(r#"{"id":6}"#));
+    let seven = (r#"{"id":7}"#, Some(r#"{"id":7,"place":"a/b c%=ä"}"#));
+    assert_eq!(after, [six, seven, (r#"{"id":9}"#, None)], "6 and 7 never look deleted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

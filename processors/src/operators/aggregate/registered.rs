@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
 
 use millrace_plan::AggregateFunction;
 
@@ -27,15 +28,22 @@ impl Variable for Registered {
         picked.each(None, |row, group| pairs.push((group, row_number(row))));
         // Stable: the rows of a group stay in order of arrival.
         pairs.sort_by_key(|(group, _)| *group);
-        let mut rows = Vec::new();
+        // Functions may look at whole columns, as a cast does: each group gets its own part of
+        // them, or a batch would cost all its rows for each of its groups.
+        let order = UInt32Array::from_iter_values(pairs.iter().map(|(_, row)| *row));
+        let sorted: Vec<ArrayRef> =
+            args.iter().map(|arg| take(arg, &order, None)).collect::<Result<_, _>>()?;
+        let (mut start, mut rows) = (0, Vec::new());
         for part in pairs.chunk_by(|(a, _), (b, _)| a == b) {
+            let own: Vec<_> = sorted.iter().map(|arg| arg.slice(start, part.len())).collect();
+            start += part.len();
             rows.clear();
-            rows.extend(part.iter().map(|(_, row)| *row));
+            rows.extend((0..part.len()).map(row_number));
             let state = &mut states[part[0].0];
             if retract {
-                self.function.retract(state, args, &rows)?;
+                self.function.retract(state, &own, &rows)?;
             } else {
-                self.function.update(state, args, &rows)?;
+                self.function.update(state, &own, &rows)?;
             }
         }
         Ok(())

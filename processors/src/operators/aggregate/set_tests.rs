@@ -35,6 +35,7 @@ impl AggregateFunction for Product {
     }
 
     fn update(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()> {
+        assert_eq!(args[0].len(), rows.len(), "what looks at whole columns costs its rows only");
         let values = args[0].as_primitive::<arrow::datatypes::Int64Type>();
         let rows = rows.iter().filter(|row| values.is_valid(**row as usize));
         let product = rows.fold(number(state), |all, row| all * values.value(*row as usize));
@@ -52,6 +53,7 @@ impl AggregateFunction for Product {
     }
 
     fn retract(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()> {
+        assert_eq!(args[0].len(), rows.len(), "what looks at whole columns costs its rows only");
         let values = args[0].as_primitive::<arrow::datatypes::Int64Type>();
         let quotient =
             rows.iter().fold(number(state), |all, row| all / values.value(*row as usize));

@@ -6,8 +6,9 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// What a process maps and hardly touches, and the kernel counts all the same: stacks of threads
-/// (two to eight mebibytes each) and the pools of the allocator.
-const MAPPED_ONLY: u64 = 512 << 20;
+/// (two to eight mebibytes each, and a job with a few sources and feeds has a hundred threads of
+/// the Kafka client) and the pools of the allocator.
+const MAPPED_ONLY: u64 = 2 << 30;
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// What Rust says before it aborts because an allocation has failed.
