@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Writes golden/ from fixtures/: what the job must give, computed day by day."""
+"""Writes golden/ from fixtures/: what the job must give, computed pair by pair from the baskets."""
 import json
 import pathlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from itertools import permutations
 from math import sqrt
 
 HERE = pathlib.Path(__file__).parent
-DAYS, LIST, MOST, SHRINK = 28, 20, 50, 5
+DAYS, LIST, MOST, SHRINK = 28, 50, 50, 5
 
 
 def main():
@@ -18,31 +19,31 @@ def main():
             at = datetime.fromisoformat(event["event_time"])
             of_day = plays[at.date(), event["member_id"]]
             of_day[event["title_id"]] = max(at, of_day.get(event["title_id"], at))
-    baskets = defaultdict(list)  # day -> (member, titles)
-    for (day, member), titles in plays.items():
-        last = sorted(titles, key=lambda title: (-titles[title].timestamp(), title))
-        baskets[day].append((member, set(last[:MOST])))
-    rows = {}
-    for day in sorted(baskets):
-        who = defaultdict(set)  # title or pair of titles -> members
-        for back in range(DAYS):
-            for member, titles in baskets.get(day - timedelta(days=back), []):
-                for title in titles:
-                    who[title].add(member)
-                    for other in titles - {title}:
-                        who[title, other].add(member)
-        for title in set().union(*(titles for _, titles in baskets[day])):
-            found = []
-            for other in (key[1] for key in who if isinstance(key, tuple) and key[0] == title):
-                members = len(who[title, other])
-                cosine = members / sqrt(len(who[title]) * len(who[other]))
-                found.append((-cosine * members / (members + SHRINK), other, cosine, members))
-            for rank, (score, other, cosine, members) in enumerate(sorted(found)[:LIST], 1):
-                rows[title, rank] = {"title_id": title, "rank": rank, "other_id": other, "score": -score,
-                                     "cosine": cosine, "members": members,
-                                     "as_of": f"{day + timedelta(days=1)}T00:00:00Z"}
+    days = defaultdict(Counter)  # title -> baskets by day
+    together = defaultdict(Counter)  # two titles -> baskets by day
+    for (day, _), titles in plays.items():
+        basket = sorted(titles, key=lambda title: (-titles[title].timestamp(), title))[:MOST]
+        for title in basket:
+            days[title][day] += 1
+        for pair in permutations(basket, 2):
+            together[pair][day] += 1
+
+    def lately(title, day):
+        return sum(days[title][day - timedelta(days=back)] for back in range(DAYS))
+
+    lists = defaultdict(list)
+    for (title, other), by_day in together.items():
+        billionths = sum(round(1e9 * n / sqrt(lately(title, day) * lately(other, day)))
+                         for day, n in by_day.items())
+        baskets, cosines = by_day.total(), billionths / 1e9
+        lists[title].append((-cosines * baskets / (baskets + SHRINK), other, cosines, baskets, max(by_day)))
+    rows = []
+    for title in sorted(lists):
+        for rank, (score, other, cosines, baskets, day) in enumerate(sorted(lists[title])[:LIST], 1):
+            rows.append({"title_id": title, "rank": rank, "other_id": other, "score": -score, "cosines": cosines,
+                         "baskets": baskets, "as_of": f"{day + timedelta(days=1)}T00:00:00Z"})
     (HERE / "golden").mkdir(exist_ok=True)
-    lines = [json.dumps(rows[key], separators=(",", ":")) for key in sorted(rows)]
+    lines = [json.dumps(row, separators=(",", ":")) for row in rows]
     (HERE / "golden" / "similar_titles.jsonl").write_text("\n".join(lines) + "\n")
 
 

@@ -1,6 +1,6 @@
--- Titles that the same members play on the same days. What each column means is in README.md.
+-- Titles that are played by the same members on the same days. What each column means is in README.md.
 
--- A member's titles of a day, each once; of a member who plays very many, the 50 played last.
+-- A basket: a member's titles of a day, each once; of a member who plays very many, the 50 played last.
 CREATE TEMPORARY VIEW daily AS
 SELECT member_id, title_id, window_start, window_end, window_time
 FROM (
@@ -15,43 +15,54 @@ FROM (
 )
 WHERE rn <= 50;
 
--- Two titles of a member and day, both ways round; also each title with itself, to count it.
+-- Two titles of a basket, both ways round.
 CREATE TEMPORARY VIEW pair AS
-SELECT a.member_id, a.title_id, b.title_id AS other_id, a.window_time AS `at`
+SELECT a.title_id, b.title_id AS other_id, a.window_start, a.window_end, a.window_time
 FROM daily AS a JOIN daily AS b
-  ON a.member_id = b.member_id AND a.window_start = b.window_start AND a.window_end = b.window_end;
+  ON a.member_id = b.member_id AND a.window_start = b.window_start AND a.window_end = b.window_end
+WHERE a.title_id <> b.title_id;
 
 CREATE TEMPORARY VIEW together AS
-SELECT title_id, other_id, window_start, window_end,
-       COUNT(DISTINCT member_id) AS members, MAX(`at`) AS last_at
-FROM TABLE(HOP(TABLE pair, DESCRIPTOR(`at`), INTERVAL '1' DAY, INTERVAL '28' DAY))
-GROUP BY title_id, other_id, window_start, window_end;
+SELECT title_id, other_id, window_start, window_end, window_time, COUNT(*) AS baskets
+FROM pair
+GROUP BY title_id, other_id, window_start, window_end, window_time;
 
-CREATE TEMPORARY VIEW alone AS
-SELECT title_id, window_start, window_end, members, last_at FROM together WHERE title_id = other_id;
+CREATE TEMPORARY VIEW play AS SELECT title_id, window_time AS `at` FROM daily;
 
--- The list of a title is made anew at the end of each day on which it was played.
-CREATE TEMPORARY VIEW similar AS
-SELECT t.title_id, t.other_id, t.window_start, t.window_end, t.members,
-       t.members / SQRT(CAST(a.members AS DOUBLE) * CAST(b.members AS DOUBLE)) AS cosine
+-- In how many baskets each title was in the four weeks that end with a day, as a row of that day.
+CREATE TEMPORARY VIEW four_weeks AS
+SELECT title_id, window_time AS `at`, COUNT(*) AS baskets
+FROM TABLE(HOP(TABLE play, DESCRIPTOR(`at`), INTERVAL '1' DAY, INTERVAL '28' DAY))
+GROUP BY title_id, window_start, window_end, window_time;
+
+CREATE TEMPORARY VIEW lately AS
+SELECT title_id, baskets, window_start, window_end
+FROM TABLE(TUMBLE(TABLE four_weeks, DESCRIPTOR(`at`), INTERVAL '1' DAY));
+
+-- What a day adds to the similarity of two titles. Whole billionths: their sum is the same in any order.
+CREATE TEMPORARY VIEW of_day AS
+SELECT t.title_id, t.other_id, t.window_end AS `at`, t.baskets,
+       CAST(ROUND(1E9 * t.baskets / SQRT(CAST(a.baskets AS DOUBLE) * CAST(b.baskets AS DOUBLE))) AS BIGINT)
+         AS billionths
 FROM together AS t
-JOIN alone AS a
+JOIN lately AS a
   ON t.title_id = a.title_id AND t.window_start = a.window_start AND t.window_end = a.window_end
-JOIN alone AS b
-  ON t.other_id = b.title_id AND t.window_start = b.window_start AND t.window_end = b.window_end
-WHERE t.title_id <> t.other_id AND a.last_at >= a.window_end - INTERVAL '1' DAY;
+JOIN lately AS b
+  ON t.other_id = b.title_id AND t.window_start = b.window_start AND t.window_end = b.window_end;
 
-CREATE TEMPORARY VIEW ranked AS
-SELECT * FROM (
-  SELECT *, ROW_NUMBER() OVER (
-           PARTITION BY window_start, window_end, title_id ORDER BY score DESC, other_id) AS `rank`
-  FROM (SELECT *, cosine * members / (members + 5E0) AS score FROM similar)
-)
-WHERE `rank` <= 20;
+CREATE TEMPORARY VIEW similar AS
+SELECT title_id, other_id, baskets, cosines, cosines * baskets / (baskets + 5E0) AS score, as_of
+FROM (
+  SELECT title_id, other_id, SUM(baskets) AS baskets, SUM(billionths) / 1E9 AS cosines,
+         LATEST_TIME(`at`) AS as_of
+  FROM of_day
+  GROUP BY title_id, other_id
+);
 
 INSERT INTO similar_titles
-SELECT title_id, `rank`, other_id, score, cosine, members, window_end AS as_of
+SELECT title_id, `rank`, other_id, score, cosines, baskets, as_of
 FROM (
-  SELECT *, ROW_NUMBER() OVER (PARTITION BY title_id, `rank` ORDER BY window_end DESC) AS newest FROM ranked
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY title_id ORDER BY score DESC, other_id) AS `rank`
+  FROM similar
 )
-WHERE newest = 1;
+WHERE `rank` <= 50;

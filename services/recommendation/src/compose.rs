@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::ids::{Country, TitleId};
+use crate::ids::{Country, IdSet, TitleId};
 use crate::page::{Ask, Page, Row, RowName, Rung, Shown};
 use crate::rank::{Ranking, Weights};
 use crate::shelves::{Shelves, Watched};
@@ -33,7 +33,7 @@ struct Draft<'a> {
     composer: &'a Composer,
     country: Country,
     per_row: usize,
-    taken: HashSet<TitleId>,
+    taken: IdSet<TitleId>,
     rows: Vec<(u8, Row)>,
 }
 
@@ -53,10 +53,11 @@ impl Composer {
         draft.continue_watching(&watched);
         draft.taken.extend(watched.iter().filter(|w| w.completion >= ENDED).map(|w| w.title_id));
         // In the order of who may take a title first; shown in the order of the page.
-        draft.top(3);
-        draft.because(2, &watched, &ranking);
-        draft.trending(1, &ranking);
-        draft.new_titles(4, ask.now_ms);
+        draft.top(4);
+        draft.picks(1, &watched, &ranking);
+        draft.because(3, &watched, &ranking);
+        draft.trending(2, &ranking);
+        draft.new_titles(5, ask.now_ms);
         Some(draft.page(Rung::Personal))
     }
 
@@ -105,7 +106,7 @@ impl Composer {
     }
 
     fn draft(&self, country: Country, per_row: usize) -> Draft<'_> {
-        Draft { composer: self, country, per_row, taken: HashSet::new(), rows: Vec::new() }
+        Draft { composer: self, country, per_row, taken: IdSet::default(), rows: Vec::new() }
     }
 }
 
@@ -154,6 +155,18 @@ impl Draft<'_> {
             resume: None,
         });
         self.add(place, RowName::Top10, None, titles, TOP);
+    }
+
+    /// What was watched is not picked, ended or not: that is what the row above is for.
+    fn picks(&mut self, place: u8, watched: &[&Watched], ranking: &Ranking<'_>) {
+        let watched: IdSet<TitleId> = watched.iter().map(|w| w.title_id).collect();
+        let catalogue = &self.composer.shelves.catalogue;
+        let may = |title| {
+            let free = !watched.contains(&title) && !self.taken.contains(&title);
+            free && catalogue.shows(title, self.country)
+        };
+        let best = ranking.picks(self.per_row, may);
+        self.add(place, RowName::TopPicks, None, ranked(best), self.per_row);
     }
 
     fn trending(&mut self, place: u8, ranking: &Ranking<'_>) {

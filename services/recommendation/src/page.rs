@@ -51,6 +51,8 @@ impl Rung {
 pub enum RowName {
     /// Begun and not ended.
     ContinueWatching,
+    /// Similar to what the member watched lately.
+    TopPicks,
     /// Rising in the country.
     Trending,
     /// Similar to a title the member watched.
@@ -69,6 +71,7 @@ impl RowName {
     pub fn name(self) -> &'static str {
         match self {
             Self::ContinueWatching => "continue_watching",
+            Self::TopPicks => "top_picks",
             Self::Trending => "trending",
             Self::BecauseYouWatched => "because_you_watched",
             Self::Top10 => "top_10",

@@ -1,8 +1,6 @@
 //! What makes one title better than another for a member.
 
-use std::collections::HashMap;
-
-use crate::ids::{Country, TitleId};
+use crate::ids::{Country, IdMap, TitleId};
 use crate::shelves::{Scale, Shelves, Watched};
 
 /// How much each reason counts; each is between 0 and 1.
@@ -12,7 +10,7 @@ pub struct Weights {
     pub popularity: f64,
     /// Plays per impression: the lower bound of the Wilson interval `low`, as `low / (low + 0.05)`.
     pub take_rate: f64,
-    /// Similarity to what the member watched, recent titles counting more, at most 1.
+    /// Similarity `s` to what the member watched, recent titles counting more, as `s / (1 + s)`.
     pub similarity: f64,
     /// Place in the list that a row is picked from (most rising, most similar first): 1 for the
     /// first, falling evenly.
@@ -21,7 +19,7 @@ pub struct Weights {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { popularity: 0.4, take_rate: 0.2, similarity: 0.4, place: 0.6 }
+        Self { popularity: 0.1, take_rate: 0.2, similarity: 1.0, place: 0.6 }
     }
 }
 
@@ -30,7 +28,7 @@ const HALF_RATE: f64 = 0.05;
 /// Recent titles whose neighbours are looked at.
 const RECENT: usize = 10;
 /// How much less the next older title counts.
-const FADE: f64 = 0.85;
+const FADE: f64 = 0.8;
 
 /// Scores titles for one request.
 pub(crate) struct Ranking<'a> {
@@ -38,7 +36,7 @@ pub(crate) struct Ranking<'a> {
     weights: Weights,
     country: Country,
     scale: Option<Scale>,
-    similar: HashMap<TitleId, f64>,
+    similar: IdMap<TitleId, f64>,
 }
 
 impl<'a> Ranking<'a> {
@@ -49,13 +47,13 @@ impl<'a> Ranking<'a> {
         country: Country,
         watched: impl Iterator<Item = &'w Watched>,
     ) -> Self {
-        let mut similar: HashMap<TitleId, f64> = HashMap::new();
+        let mut similar: IdMap<TitleId, f64> = IdMap::default();
         let mut part = 1.0;
         for title in watched.take(RECENT) {
             // What was given up early says little about taste.
             let liked = part * (0.2 + 0.8 * title.completion.clamp(0.0, 1.0));
             for (other, score) in shelves.similar.to(title.title_id).iter() {
-                *similar.entry(*other).or_default() += liked * score.clamp(0.0, 1.0);
+                *similar.entry(*other).or_default() += liked * score;
             }
             part *= FADE;
         }
@@ -65,14 +63,32 @@ impl<'a> Ranking<'a> {
 
     /// The score of a title, 0 to the sum of the weights.
     pub(crate) fn score(&self, title: TitleId) -> f64 {
+        self.score_of(title, self.similar.get(&title).copied().unwrap_or(0.0))
+    }
+
+    /// The same for a title that is so similar to what was watched.
+    fn score_of(&self, title: TitleId, similar: f64) -> f64 {
         let popularity = self.shelves.popularities.of(self.country, title);
         let popular = self.scale.zip(popularity).map_or(0.0, |(scale, p)| scale.relative(p));
         let low = self.shelves.rates.low(title, self.country).unwrap_or(0.0).max(0.0);
         let taken = low / (low + HALF_RATE);
-        let similar = self.similar.get(&title).copied().unwrap_or(0.0).min(1.0);
         self.weights.popularity * popular
             + self.weights.take_rate * taken
-            + self.weights.similarity * similar
+            + self.weights.similarity * similar / (1.0 + similar)
+    }
+
+    /// The best of all titles that are similar to what was watched, best first; at most `count` of
+    /// those that may be shown.
+    pub(crate) fn picks(&self, count: usize, may: impl Fn(TitleId) -> bool) -> Vec<(TitleId, f64)> {
+        let free = self.similar.iter().filter(|(title, _)| may(**title));
+        let scored = free.map(|(title, similar)| (*title, self.score_of(*title, *similar)));
+        let mut scored: Vec<_> = scored.collect();
+        if scored.len() > count {
+            scored.select_nth_unstable_by(count, better);
+            scored.truncate(count);
+        }
+        scored.sort_unstable_by(better);
+        scored
     }
 
     /// The best of a list, best first; equals by their ids, so that the order is always the same.
@@ -85,7 +101,12 @@ impl<'a> Ranking<'a> {
             *score += place;
             place -= step;
         }
-        scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        scored.sort_unstable_by(better);
         scored
     }
+}
+
+/// The better first; equals by their ids.
+fn better(a: &(TitleId, f64), b: &(TitleId, f64)) -> std::cmp::Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }

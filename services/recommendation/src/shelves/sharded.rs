@@ -1,36 +1,38 @@
 //! A map in parts, so that a reader waits for nobody but a writer of the same part, for moments.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::ids::{IdHasher, IdMap};
 
 const SHARDS: usize = 64;
 
 /// A concurrent map of values that are cheap to clone.
 #[derive(Debug)]
 pub(crate) struct Sharded<K, V> {
-    shards: Vec<RwLock<HashMap<K, V>>>,
-    hasher: RandomState,
+    shards: Vec<RwLock<IdMap<K, V>>>,
 }
 
 impl<K, V> Default for Sharded<K, V> {
     fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| RwLock::new(HashMap::new())).collect();
-        Self { shards, hasher: RandomState::new() }
+        let shards = (0..SHARDS).map(|_| RwLock::new(IdMap::default())).collect();
+        Self { shards }
     }
 }
 
 impl<K: Hash + Eq, V: Clone> Sharded<K, V> {
-    fn shard(&self, key: &K) -> &RwLock<HashMap<K, V>> {
-        let hash = usize::try_from(self.hasher.hash_one(key) >> 40).expect("24 bits");
+    fn shard(&self, key: &K) -> &RwLock<IdMap<K, V>> {
+        let hash = BuildHasherDefault::<IdHasher>::default().hash_one(key);
+        // Neither the bits that choose a bucket of the map nor those that tell its entries apart.
+        let hash = usize::try_from(hash >> 32 & 0xFF_FFFF).expect("24 bits");
         &self.shards[hash % SHARDS]
     }
 
-    fn read(&self, key: &K) -> RwLockReadGuard<'_, HashMap<K, V>> {
+    fn read(&self, key: &K) -> RwLockReadGuard<'_, IdMap<K, V>> {
         self.shard(key).read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, key: &K) -> RwLockWriteGuard<'_, HashMap<K, V>> {
+    fn write(&self, key: &K) -> RwLockWriteGuard<'_, IdMap<K, V>> {
         self.shard(key).write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,8 +68,7 @@ impl<K: Hash + Eq, V: Clone> Sharded<K, V> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        let len =
-            |s: &RwLock<HashMap<K, V>>| s.read().unwrap_or_else(PoisonError::into_inner).len();
+        let len = |s: &RwLock<IdMap<K, V>>| s.read().unwrap_or_else(PoisonError::into_inner).len();
         self.shards.iter().map(len).sum()
     }
 }

@@ -16,7 +16,10 @@ pub struct Similar {
 }
 
 impl Similar {
-    /// The titles most similar to `title`, with how similar they are, most similar first.
+    /// The titles most similar to `title`, most similar first, with how similar they are beside
+    /// each other: a list's scores, divided by their Euclidean length, so that every list says as
+    /// much (Deshpande and Karypis, *Item-Based Top-N Recommendation Algorithms*, ACM TOIS 22(1),
+    /// 2004, section 4.1.2).
     pub fn to(&self, title: TitleId) -> Arc<Vec<(TitleId, f64)>> {
         self.titles.get(&title).unwrap_or_default()
     }
@@ -72,8 +75,21 @@ impl Rows for SimilarRows {
 
     fn publish(&mut self) {
         for title in std::mem::take(&mut self.changed) {
-            let ranks = self.titles.get(&title).into_iter().flatten();
-            self.shown.titles.put(title, Arc::new(ranks.map(|(_, other)| *other).collect()));
+            match self.titles.get(&title).filter(|ranks| !ranks.is_empty()) {
+                Some(ranks) => self.shown.titles.put(title, Arc::new(even(ranks.values()))),
+                None => {
+                    self.titles.remove(&title);
+                    self.shown.titles.remove(&title);
+                }
+            }
         }
     }
+}
+
+/// A list with scores of length one.
+fn even<'a>(list: impl Iterator<Item = &'a (TitleId, f64)> + Clone) -> Vec<(TitleId, f64)> {
+    let good = |score: f64| if score.is_finite() { score.max(0.0) } else { 0.0 };
+    let length = list.clone().map(|(_, score)| good(*score).powi(2)).sum::<f64>().sqrt();
+    let even = |score: f64| if length > 0.0 { good(score) / length } else { 0.0 };
+    list.map(|(title, score)| (*title, even(*score))).collect()
 }

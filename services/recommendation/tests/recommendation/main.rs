@@ -4,4 +4,5 @@ mod faults;
 mod histories;
 mod impressions;
 mod pages;
+mod picks;
 mod stand;

@@ -24,25 +24,30 @@ async fn a_member_sees_rows_of_their_own() {
         watched(7, 1, 1, 0.97),
     ];
     write(&kafka, "history", &history).await;
-    let similar: Vec<_> = [(1, 16, 0.9), (2, 17, 0.8), (3, 3, 0.7), (4, 29, 0.6)]
-        .iter()
-        .map(|(rank, other, score)| {
+    // Of the title watched last, more than the picks take; two of them must not be shown.
+    let others = [16, 17, 3, 29, 18, 19, 20, 22, 23, 24, 25, 26, 27];
+    let similar: Vec<_> = (1..)
+        .zip(others)
+        .map(|(rank, other)| {
+            let score = 1.0 - f64::from(rank) / 20.0;
             json!({"title_id": 15, "rank": rank, "other_id": other, "score": score})
         })
         .collect();
     write(&kafka, "similar_titles", &similar).await;
     let folder = tempfile::tempdir().unwrap();
     let served = Start::new(&broker, folder.path()).serve().await;
-    served.has_read(30 + 30 + 1 + 4 + 4).await;
+    served.has_read(30 + 30 + 1 + 4 + 13).await;
     let page = served.get("/v1/members/7/feed?device=tv").await;
     assert_eq!((&page["rung"], &page["country"]), (&json!("personal"), &json!("DE")));
     let names: Vec<_> =
         page["rows"].as_array().unwrap().iter().map(|r| r["row"].as_str().unwrap()).collect();
-    let wanted = ["continue_watching", "trending", "because_you_watched", "top_10", "new"];
-    assert_eq!(names, wanted);
+    let personal = ["continue_watching", "top_picks", "trending", "because_you_watched"];
+    assert_eq!(names, [&personal[..], &["top_10", "new"]].concat());
     assert_eq!(row(&page, "continue_watching"), [3, 21], "most recent first");
     assert_eq!(row(&page, "top_10"), [2, 4, 5, 6, 7, 8, 9, 10], "but what is ended or above");
-    assert_eq!(row(&page, "because_you_watched"), [16, 17], "29 is not shown in Germany");
+    let picks = [16, 17, 18, 19, 20, 22, 23, 24, 25, 26];
+    assert_eq!(row(&page, "top_picks"), picks, "29 is not shown in Germany");
+    assert_eq!(row(&page, "because_you_watched"), [27], "what the picks left");
     assert_eq!(row(&page, "trending")[..2], [12, 13].map(|t| row_order(&page, t)));
     assert_eq!(row(&page, "new")[..2], [30, 28]);
     let all: Vec<i64> = cards(&page).iter().map(|c| c["title_id"].as_i64().unwrap()).collect();
