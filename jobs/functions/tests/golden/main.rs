@@ -4,6 +4,7 @@
 
 mod appliance_health;
 mod artwork_personalization;
+mod estimates;
 mod function_rows;
 mod harness;
 mod hostile;

@@ -14,7 +14,9 @@ use crate::time;
 const TRENDING: usize = 200;
 
 /// Scores shrink by the factor e in this time, whatever title they are of.
-const FADES_MS: f64 = 7.0 * 86_400_000.0;
+const FADES_MS: f64 = WEEK_DAYS * DAY_MS;
+const WEEK_DAYS: f64 = 7.0;
+const DAY_MS: f64 = 86_400_000.0;
 
 /// How popular a title is in a country.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, utoipa::ToSchema)]
@@ -32,9 +34,21 @@ pub struct Popularity {
 impl Popularity {
     /// What the score is at a later time.
     fn score_at(&self, ms: i64) -> f64 {
+        self.score.max(0.0) * (-self.age_ms(ms) / FADES_MS).exp()
+    }
+
+    /// What the trend is at a later time: that of a title that nobody plays any more goes down. The
+    /// job's definition (`jobs/take-rate/README.md`), solved for the plays of late.
+    fn trend_at(&self, ms: i64) -> f64 {
+        let a_day = (self.trend + 1.0) * (self.score.max(0.0) / WEEK_DAYS + 1.0) - 1.0;
+        let later = a_day.max(0.0) * (-self.age_ms(ms) / DAY_MS).exp();
+        (later + 1.0) / (self.score_at(ms) / WEEK_DAYS + 1.0) - 1.0
+    }
+
+    fn age_ms(&self, ms: i64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds")]
-        let age = (ms - self.as_of_ms).max(0) as f64;
-        self.score.max(0.0) * (-age / FADES_MS).exp()
+        let age = ms.saturating_sub(self.as_of_ms).max(0) as f64;
+        age
     }
 }
 
@@ -137,7 +151,7 @@ impl PopularityRows {
         let weigh = |(title, p): (&TitleId, &Popularity)| {
             let score = p.score_at(as_of_ms);
             greatest = f64::max(greatest, score);
-            (score.ln_1p() * (1.0 + p.trend.max(0.0)), *title)
+            (score.ln_1p() * (1.0 + p.trend_at(as_of_ms).max(0.0)), *title)
         };
         let mut order: Vec<_> = titles.iter().map(weigh).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -237,5 +251,37 @@ impl Rows for TopRows {
                 ranks.into_iter().flatten().map(|(rank, title)| (*rank, *title)).collect();
             self.shown.top.put(country, Arc::new(list));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    /// A play weighs e⁻¹ in the day's count after a day, and in the week's after a week.
+    #[test]
+    fn what_was_played_once_stops_trending() {
+        let one = Popularity { plays: 1.0, score: 1.0, trend: 0.75, as_of_ms: 0 };
+        assert!((one.trend_at(-DAY) - 0.75).abs() < 1e-12, "no time before its own");
+        assert!((one.trend_at(0) - 0.75).abs() < 1e-12);
+        let after_a_week = ((-7.0_f64).exp() + 1.0) / ((-1.0_f64).exp() / 7.0 + 1.0) - 1.0;
+        assert!((one.trend_at(7 * DAY) - after_a_week).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_burst_of_last_month_gives_way_to_what_is_played_today() {
+        let shown = Arc::new(Popularities::default());
+        let mut rows = PopularityRows::new(Arc::clone(&shown));
+        let country = Country::WORLD;
+        for (title, score, trend, as_of) in
+            [(1, 50.0, 6.0, "2026-01-01T00:00:00Z"), (2, 20.0, 0.1, "2026-01-31T00:00:00Z")]
+        {
+            let row = Row { plays: score, score, trend, as_of: Some(as_of.to_owned()) };
+            rows.put(Key { country, title_id: TitleId(title) }, row);
+        }
+        rows.publish();
+        assert_eq!(*shown.trending(country), [2, 1].map(TitleId));
     }
 }
