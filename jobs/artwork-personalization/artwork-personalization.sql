@@ -6,7 +6,8 @@ SELECT event_id AS impression_id, event_time AS shown_at, member_id, item_id AS 
        COALESCE(artwork_id, item_id) AS artwork_id, context,
        -- Sums that dividing by anything else has spoilt are never right again.
        CASE WHEN propensity BETWEEN 1E-9 AND 1E0 THEN propensity END AS propensity
-FROM impressions;
+FROM impressions
+WHERE item_id IS NOT NULL;
 
 -- A click of a replayed log is a play, too.
 CREATE TEMPORARY VIEW play AS

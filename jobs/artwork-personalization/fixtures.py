@@ -80,6 +80,9 @@ for n, propensity in enumerate([None, 0, 0.0, -0.5, 1.5, 1e-300]):
 shown("before", 8000, artwork_id=91, propensity=0.5)
 row, time = shown("after", 8001, artwork_id=91)
 start("after", row, time + datetime.timedelta(minutes=1))
+# An impression of nothing.
+row, _ = shown("none", 8500, propensity=0.5)
+del row["item_id"]
 # At one instant, to that with the greater id; and a heartbeat is no play.
 shown("twin-a", 9000, artwork_id=92, propensity=0.25)
 row, time = shown("twin-b", 9000, artwork_id=93, propensity=0.5)

@@ -30,7 +30,7 @@ def save(sink, rows):
     (HERE / "golden" / f"{sink}.jsonl").write_text("".join(line + "\n" for line in lines))
 
 
-impressions = read("impressions")
+impressions = [impression for impression in read("impressions") if "item_id" in impression]
 plays = [play | {"title": play["title_id"]} for play in read("playback") if play["event_type"] == "start"]
 plays += [click | {"title": click["item_id"]} for click in read("clicks")]
 

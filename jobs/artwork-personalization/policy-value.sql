@@ -6,7 +6,8 @@ SELECT event_id AS impression_id, event_time AS shown_at, member_id, item_id AS 
        COALESCE(artwork_id, item_id) AS artwork_id, COALESCE(campaign, 'none') AS campaign,
        COALESCE(policy, 'none') AS policy, COALESCE(`position`, 0) AS `position`,
        CASE WHEN propensity BETWEEN 1E-9 AND 1E0 THEN propensity END AS propensity
-FROM impressions;
+FROM impressions
+WHERE item_id IS NOT NULL;
 
 CREATE TEMPORARY VIEW play AS
 SELECT event_id AS play_id, event_time AS played_at, member_id, title_id, impression_id

@@ -51,10 +51,11 @@ def main():
         member, title = rng.choice(MEMBERS), rng.choice(TITLES)
         event = play(f"q{n}", at, member, title, country, rng, None)
         playback.append(event | {"event_type": rng.choice(["start", "start", "heartbeat", "stop"])})
-    # Shown before a week ends and played after it; shown, and watched without a start that came.
+    # Shown before a week ends and played after it; shown, and watched without a start that came; nothing shown.
     shown = {"member_id": 90, "item_id": 3, "country": "DE", "row": "new", "artwork_id": 30}
     impressions.append({"event_id": "i-week", "event_time": "2026-03-04T23:50:00.000Z"} | shown)
     impressions.append({"event_id": "i-beat", "event_time": "2026-03-06T12:00:00.000Z"} | shown)
+    impressions.append({"event_id": "i-none", "event_time": "2026-03-06T13:00:00.000Z", "member_id": 90})
     played = {"session_id": "s90", "member_id": 90, "profile_id": 1, "title_id": 3, "country": "DE"}
     for event_id, at, kind in [("p-week", "05T04:30", "start"), ("p-beat", "06T12:05", "heartbeat")]:
         playback.append({"event_id": event_id, "event_time": f"2026-03-{at}:00.000Z", "event_type": kind} | played)

@@ -39,7 +39,7 @@ def take_rate():
                coalesce(country, 'ZZ') AS country, coalesce("row", 'none') AS "row",
                coalesce(artwork_id, item_id) AS artwork_id, coalesce(campaign, 'none') AS campaign,
                coalesce(policy, 'none') AS policy
-        FROM impressions;
+        FROM impressions WHERE item_id IS NOT NULL;
         CREATE TABLE play AS
         SELECT event_id AS play_id, event_time AS played_at, member_id, title_id, impression_id AS said
         FROM playback WHERE event_type = 'start'

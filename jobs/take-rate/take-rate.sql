@@ -6,7 +6,8 @@ SELECT event_id AS impression_id, event_time AS shown_at, member_id, item_id AS 
        COALESCE(country, 'ZZ') AS country, COALESCE(`row`, 'none') AS `row`,
        COALESCE(artwork_id, item_id) AS artwork_id,
        COALESCE(campaign, 'none') AS campaign, COALESCE(policy, 'none') AS policy
-FROM impressions;
+FROM impressions
+WHERE item_id IS NOT NULL;
 
 -- A click of a replayed log is a play, too.
 CREATE TEMPORARY VIEW play AS
