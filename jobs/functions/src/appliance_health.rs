@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanBuilder, Int64Builder, StructArray};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimestampMicrosecondType};
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use millrace_plan::AggregateFunction;
 
-use super::arguments::{MICROS, is_text, is_time, take_i64, take_short};
+use super::arguments::{MICROS, is_text, is_time, of_type, take_i64, take_short};
 
 /// Whether an appliance is up, from the verdicts on its reports:
 /// `ROW<healthy, reported_healthy, silent, good_in_row, bad_in_row>`.
@@ -172,12 +171,12 @@ impl AggregateFunction for ApplianceHealth {
     }
 
     fn update(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()> {
-        let at = cast(&args[0], &MICROS)?;
+        let at = of_type(&args[0], &MICROS)?;
         let at = at.as_primitive::<TimestampMicrosecondType>();
-        let text = |place: usize| cast(&args[place], &DataType::Utf8);
+        let text = |place: usize| of_type(&args[place], &DataType::Utf8);
         let (id, verdict) = (text(1)?, text(2)?);
         let (id, verdict) = (id.as_string::<i32>(), verdict.as_string::<i32>());
-        let number = |place: usize| cast(&args[place], &DataType::Int64);
+        let number = |place: usize| of_type(&args[place], &DataType::Int64);
         let (up_after, down_after, memory_ms) = (number(3)?, number(4)?, number(5)?);
         let mut memory = Memory::read(state).unwrap_or_default();
         for row in rows.iter().map(|row| *row as usize) {

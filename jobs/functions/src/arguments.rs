@@ -1,6 +1,11 @@
 //! Arguments of functions by type, and bytes of their states.
 
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::Result;
 
 /// Times as microseconds: what states keep.
 pub(crate) const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -11,6 +16,22 @@ pub(crate) fn is_text(of: &DataType) -> bool {
 
 pub(crate) fn is_time(of: &DataType) -> bool {
     matches!(of, DataType::Timestamp(..))
+}
+
+/// A column as `to`. A cast makes a new array even if there is nothing to do, and functions are
+/// called for each group of a batch, most of which have one row.
+pub(crate) fn of_type(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    Ok(if column.data_type() == to { Arc::clone(column) } else { cast(column, to)? })
+}
+
+/// A text of a column of texts, which is not NULL; `None` if the column is of something else.
+pub(crate) fn text_at(column: &dyn Array, row: usize) -> Option<&str> {
+    match column.data_type() {
+        DataType::Utf8 => Some(column.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row)),
+        DataType::Utf8View => Some(column.as_string_view().value(row)),
+        _ => None,
+    }
 }
 
 /// Eight bytes off the front, as a number.

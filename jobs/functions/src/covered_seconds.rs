@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, plan_err};
 use millrace_plan::AggregateFunction;
 
+use crate::arguments::of_type;
 use crate::coding::{Reader, put_i64};
 
 /// The length of the union of the intervals `[from, to)`: what was watched of a title, however
@@ -65,7 +65,8 @@ impl AggregateFunction for CoveredSeconds {
     }
 
     fn update(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()> {
-        let (from, to) = (cast(&args[0], &DataType::Int64)?, cast(&args[1], &DataType::Int64)?);
+        let (from, to) =
+            (of_type(&args[0], &DataType::Int64)?, of_type(&args[1], &DataType::Int64)?);
         let (from, to) = (from.as_primitive::<Int64Type>(), to.as_primitive::<Int64Type>());
         let mut intervals = read(state)?;
         for row in rows.iter().map(|row| *row as usize) {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, TimestampMicrosecondArray};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMicrosecondType};
 use datafusion::common::{Result, plan_err};
 use millrace_plan::AggregateFunction;
 
-use super::arguments::{MICROS, is_time};
+use super::arguments::{MICROS, is_time, of_type};
 
 const MICROS_PER_SECOND: f64 = 1e6;
 
@@ -73,9 +72,9 @@ impl Decayed {
 }
 
 fn change(state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32], weight: f64) -> Result<()> {
-    let times = cast(&args[0], &MICROS)?;
+    let times = of_type(&args[0], &MICROS)?;
     let times = times.as_primitive::<TimestampMicrosecondType>();
-    let taus = cast(&args[1], &DataType::Float64)?;
+    let taus = of_type(&args[1], &DataType::Float64)?;
     let taus = taus.as_primitive::<Float64Type>();
     let mut known = Decayed::read(state);
     for row in rows.iter().map(|row| *row as usize) {
@@ -153,7 +152,7 @@ impl AggregateFunction for LatestTime {
     }
 
     fn update(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()> {
-        let times = cast(&args[0], &MICROS)?;
+        let times = of_type(&args[0], &MICROS)?;
         let times = times.as_primitive::<TimestampMicrosecondType>();
         let rows = rows.iter().map(|row| *row as usize).filter(|row| times.is_valid(*row));
         if let Some(time) = rows.map(|row| times.value(row)).max() {

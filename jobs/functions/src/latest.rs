@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 use datafusion::common::{Result, plan_err};
 use millrace_plan::AggregateFunction;
 
-use super::arguments::{MICROS, is_text, is_time, take_i64, take_short};
+use super::arguments::{MICROS, is_text, is_time, of_type, take_i64, take_short};
 
 /// `LATEST_…(x, at, id)`: `x` of the row with the greatest `(at, id)`, which may be NULL. Rows
 /// whose
@@ -80,8 +79,8 @@ impl AggregateFunction for Latest {
     }
 
     fn update(&self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32]) -> Result<()> {
-        let (x, at) = (cast(&args[0], &self.of)?, cast(&args[1], &MICROS)?);
-        let id = cast(&args[2], &DataType::Utf8)?;
+        let (x, at) = (of_type(&args[0], &self.of)?, of_type(&args[1], &MICROS)?);
+        let id = of_type(&args[2], &DataType::Utf8)?;
         let (at, id) = (at.as_primitive::<TimestampMicrosecondType>(), id.as_string::<i32>());
         for row in rows.iter().map(|row| *row as usize) {
             if at.is_null(row) || id.is_null(row) {

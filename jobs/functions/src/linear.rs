@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, ListArray, StringArray};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type};
 use datafusion::common::{Result, exec_err, plan_err};
 
 use millrace_bandit::{Context, FEATURES, TRIANGLE, add_outer, add_scaled, numbers_json};
 use millrace_plan::AggregateFunction;
+
+use super::arguments::of_type;
 
 /// Greatest weight of a row, of either sign.
 const MOST_WEIGHT: f64 = 1e9;
@@ -57,7 +58,8 @@ impl Linear {
     fn change(self, state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32], sign: i8) -> Result<()> {
         let (mut count, mut sums) = self.read(state)?;
         let contexts = args[0].as_list::<i32>();
-        let weights = args.get(1).map(|weights| cast(weights, &DataType::Float64)).transpose()?;
+        let weights =
+            args.get(1).map(|weights| of_type(weights, &DataType::Float64)).transpose()?;
         let weights = weights.as_ref().map(AsArray::as_primitive::<Float64Type>);
         let by = f64::from(sign);
         for row in rows.iter().map(|row| *row as usize) {

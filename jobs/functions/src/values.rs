@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
-use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, plan_err};
 use millrace_plan::AggregateFunction;
 
+use crate::arguments::of_type;
 use crate::coding::{Reader, put_bytes, put_i64};
 
 /// What becomes of the texts.
@@ -42,7 +42,7 @@ fn write(texts: &BTreeMap<&str, i64>) -> Vec<u8> {
 }
 
 fn change(state: &mut Vec<u8>, args: &[ArrayRef], rows: &[u32], sign: i64) -> Result<()> {
-    let column = cast(&args[0], &DataType::Utf8)?;
+    let column = of_type(&args[0], &DataType::Utf8)?;
     let column = column.as_string::<i32>();
     let mut texts = read(state)?;
     for row in rows.iter().map(|row| *row as usize).filter(|row| column.is_valid(*row)) {

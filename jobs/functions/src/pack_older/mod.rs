@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, StringArray, StructArray};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Field, FieldRef, Fields, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
@@ -17,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use datafusion::common::{Result, plan_err};
 use millrace_plan::AggregateFunction;
 
+use crate::arguments::{of_type, text_at};
 use state::{Row, Rows};
 
 /// The rows of a group but the latest `keep`, packed: as JSON lines, the oldest row first, cut into
@@ -41,6 +41,9 @@ use state::{Row, Rows};
 /// of a compressed chunk.
 #[derive(Debug)]
 pub(crate) struct PackOlder;
+
+/// Bytes of a usual row.
+const LINE: usize = 256;
 
 /// Columns of the result's rows.
 fn fields() -> Fields {
@@ -141,7 +144,7 @@ impl AggregateFunction for PackOlder {
 /// `keep` and `chunk_bytes`, which are the same in all rows.
 fn limits(args: &[ArrayRef], rows: &[u32]) -> Result<(usize, usize)> {
     let limit = |arg: &ArrayRef| -> Result<usize> {
-        let numbers = cast(arg, &DataType::Int64)?;
+        let numbers = of_type(arg, &DataType::Int64)?;
         let numbers = numbers.as_primitive::<Int64Type>();
         let row = rows.first().map_or(0, |row| *row as usize);
         Ok(usize::try_from(numbers.value(row)).unwrap_or_default())
@@ -153,13 +156,12 @@ fn limits(args: &[ArrayRef], rows: &[u32]) -> Result<(usize, usize)> {
 fn of_columns(args: &[ArrayRef], rows: &[u32]) -> Result<Vec<Row>> {
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    let (times, ranks) = (cast(&args[2], &micros)?, cast(&args[3], &DataType::Int64)?);
+    let (times, ranks) = (of_type(&args[2], &micros)?, of_type(&args[3], &DataType::Int64)?);
     let times = times.as_primitive::<TimestampMicrosecondType>();
     let ranks = ranks.as_primitive::<Int64Type>();
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for pair in args[4..].chunks_exact(2) {
-        let name = cast(&pair[0].slice(*first as usize, 1), &DataType::Utf8)?;
-        let name = name.as_string::<i32>().value(0);
+        let name = text_at(&pair[0], *first as usize).expect("names are texts: `return_type`");
         fields.push(Field::new(name, pair[1].data_type().clone(), true));
         columns.push(pair[1].clone());
     }
@@ -168,7 +170,7 @@ fn of_columns(args: &[ArrayRef], rows: &[u32]) -> Result<Vec<Row>> {
     let options = EncoderOptions::default();
     let mut encoder = make_encoder(&root, &rows_of, &options)?;
     let row = |row: usize| {
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(LINE);
         encoder.encode(row, &mut line);
         // The complement turns the order round, and every number has one.
         Row { time: times.value(row), rank: !ranks.value(row), line }

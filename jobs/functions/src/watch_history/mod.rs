@@ -11,11 +11,11 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::buffer::NullBuffer;
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, plan_err};
 use millrace_plan::AggregateFunction;
 
+use crate::arguments::of_type;
 use state::{Event, History};
 
 const MICROS_PER_MINUTE: i64 = 60_000_000;
@@ -138,12 +138,12 @@ struct Args {
 
 impl Args {
     fn new(args: &[ArrayRef]) -> Result<Self> {
-        let number = |at: &usize| Ok(cast(&args[*at], &DataType::Int64)?);
-        let text = |at: usize| cast(&args[at], &DataType::Utf8);
+        let number = |at: &usize| of_type(&args[*at], &DataType::Int64);
+        let text = |at: usize| of_type(&args[at], &DataType::Utf8);
         Ok(Self {
             numbers: [0, 4, 5, 6, 7].iter().map(number).collect::<Result<_>>()?,
             deletion: args[1].clone(),
-            time: cast(&args[2], &time_type())?,
+            time: of_type(&args[2], &time_type())?,
             texts: [text(3)?, text(8)?],
         })
     }
