@@ -2,6 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde_json::Value;
 
 use millrace_bandit::{Counts, Guard, GuardStats, Ruling};
 
@@ -57,6 +58,39 @@ fn parts_of_a_log_rule_as_the_whole() {
     assert_eq!(Guard::default().rule(&parts), Ruling::Fixed { image: 1 });
 }
 
+fn add_image(stats: &mut GuardStats, image: i64, propensity: f64, impressions: u64, plays: u64) {
+    let counts = Counts { impressions, plays };
+    let plays = f64::from(u32::try_from(plays).expect("small"));
+    stats.add_sums(image, counts, plays / propensity, plays / (propensity * propensity));
+}
+
+fn assert_close(one: &Value, other: &Value) {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            assert!(one.keys().eq(other.keys()));
+            one.values().zip(other.values()).for_each(|(one, other)| assert_close(one, other));
+        }
+        _ => {
+            let (one, other) = (one.as_f64().expect("a sum"), other.as_f64().expect("a sum"));
+            assert!((one - other).abs() < 1e-9 * one.abs().max(1.0), "{one} {other}");
+        }
+    }
+}
+
+/// The best of many images is the luckiest one: it has to be better by more.
+#[test]
+fn the_more_images_there_are_the_more_it_takes() {
+    let mut stats = GuardStats::default();
+    add_image(&mut stats, 1, 0.75, 750, 50);
+    add_image(&mut stats, 2, 0.25, 250, 38);
+    // 3.25 deviations: beyond the 2.58 of one in 200, not the 3.72 of one in 10,000.
+    assert_eq!(Guard::default().rule(&stats), Ruling::Fixed { image: 2 });
+    for image in 3..=100 {
+        add_image(&mut stats, image, 0.001, 1, 0);
+    }
+    assert_eq!(Guard::default().rule(&stats), Ruling::Follow);
+}
+
 #[test]
 fn sums_of_the_feed_rule_as_the_rows_do() {
     let (mut rows, mut sums) = (GuardStats::default(), GuardStats::default());
@@ -66,10 +100,10 @@ fn sums_of_the_feed_rule_as_the_rows_do() {
             let reward = f64::from(u8::from(row < plays));
             rows.add(image, propensity, propensity, reward);
         }
-        let counts = Counts { impressions, plays };
-        let plays = f64::from(u32::try_from(plays).expect("small"));
-        sums.add_sums(image, counts, plays / propensity, plays / (propensity * propensity));
+        add_image(&mut sums, image, propensity, impressions, plays);
     }
+    let numbers = |stats: &GuardStats| serde_json::to_value(stats).expect("it is JSON");
+    assert_close(&numbers(&rows), &numbers(&sums));
     assert_eq!(Guard::default().rule(&rows), Ruling::Fixed { image: 2 });
     assert_eq!(Guard::default().rule(&sums), Ruling::Fixed { image: 2 });
 }

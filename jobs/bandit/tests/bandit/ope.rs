@@ -42,6 +42,11 @@ fn four_rows_by_hand() {
         assert!((estimate.value - value).abs() < 1e-15, "{estimator} {}", estimate.value);
         assert_eq!(estimate.bootstrap, None);
     }
+    // Of rewards 1, 0, 1, 0 the sample variance is 1/3, and the error of their mean √(1/12).
+    let interval = of(&found, Estimator::OnPolicy).expect("has rows").normal;
+    let reach = 1.959_963_984_540_054 * (1.0_f64 / 12.0).sqrt();
+    assert!((interval.low - (0.5 - reach)).abs() < 1e-12, "{interval:?}");
+    assert!((interval.high - (0.5 + reach)).abs() < 1e-12, "{interval:?}");
     let clipped = evaluate(&rows, &Settings { clip: Some(1.0), ..settings });
     assert!((of(&clipped, Estimator::Ips).expect("has rows").value - 0.25).abs() < 1e-15);
 }
@@ -52,6 +57,17 @@ fn estimators_without_anything_to_go_by_are_left_out() {
     let found = evaluate(&[trial(1.0, 0.5, 0.2)], &Settings::default());
     let names: Vec<_> = found.iter().map(|e| e.estimator).collect();
     assert_eq!(names, [Estimator::OnPolicy, Estimator::Ips, Estimator::Snips]);
+}
+
+#[test]
+fn a_reward_model_draws_rates_towards_that_of_all() {
+    let mut model = RewardModel::new(2.0);
+    model.add(1, true);
+    (0..3).for_each(|_| model.add(2, false));
+    // One play of four impressions counts for two more impressions of each image.
+    for (image, expected) in [(1, (1.0 + 0.5) / 3.0), (2, 0.5 / 5.0), (3, 0.25)] {
+        assert!((model.predict(image) - expected).abs() < 1e-15, "{image}");
+    }
 }
 
 #[test]

@@ -161,6 +161,18 @@ fn linear_policies_prefer_by_context() {
     }
 }
 
+/// An image never shown has the bound `width / √lambda` in a context of one feature.
+#[test]
+fn lin_ucb_shows_what_it_does_not_know_while_its_bound_is_wide() {
+    let arms = [from_device("phone", 400, 200), Arm::default()];
+    for (width, image) in [(0.0, 0), (0.1, 0), (2.0, 1)] {
+        let kind = PolicyKind::LinUcb { width, lambda: 1.0 };
+        let context = Context::of(&Viewer { device: Some("phone"), ..Viewer::default() });
+        let found = Policy { kind, epsilon: 0.0 }.distribution(&candidates(&arms), &context);
+        assert!((found.probability(image) - 1.0).abs() < 1e-12, "{width} {found:?}");
+    }
+}
+
 #[test]
 fn a_policy_reads_back_from_its_settings() {
     for kind in kinds() {

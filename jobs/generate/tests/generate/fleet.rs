@@ -19,6 +19,32 @@ fn ranges() -> Vec<AsRange> {
     (0..80).map(range).collect()
 }
 
+/// A prefix of IPv6 is as large as one of IPv4 with half its bits.
+#[test]
+fn a_site_announces_the_largest_prefixes_of_either_family() {
+    let range = |first: &str, last: &str| AsRange {
+        first: first.parse().unwrap(),
+        last: last.parse().unwrap(),
+        asn: 64_500,
+        name: "AS of test".into(),
+    };
+    let ranges = [
+        range("192.0.2.0", "192.0.2.255"),
+        range("198.18.0.0", "198.18.255.255"),
+        range("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+        range("2001:dc0::", "2001:ddf:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ];
+    for (prefixes, expected) in
+        [(1, &["2001:dc0::/27"][..]), (3, &["198.18.0.0/16", "2001:db8::/32", "2001:dc0::/27"])]
+    {
+        let settings = FleetSettings { sites: 1, prefixes, ..settings() };
+        let fleet = Fleet::new(settings, &ranges);
+        let site = fleet.sites().next().unwrap();
+        let found: Vec<_> = site.prefixes.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    }
+}
+
 fn settings() -> FleetSettings {
     FleetSettings {
         appliances: 40,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use millrace_events::{OpenBandit, ReplayEvent};
 use millrace_generate::playback::{
-    Appliance, DELETIONS, Playback, PlaybackSettings, Plays, STREAM, clicked,
+    Appliance, DELETIONS, Play, Playback, PlaybackSettings, Plays, STREAM, clicked,
 };
 
 const FROM_MS: i64 = 1_760_000_000_000;
@@ -107,6 +107,36 @@ fn one_appliance_serves_a_session_and_stands_in_the_players_country_if_any_does(
     assert!(served.values().any(|by| by.contains("nz-0")) && !served.contains_key("NZ"));
     let unknown = PlaybackSettings { appliances: Vec::new(), ..lively(5) };
     assert!(events(unknown).iter().all(|event| json(event).get("oca_id").is_none()));
+}
+
+#[test]
+fn a_member_who_comes_back_goes_on() {
+    let play =
+        |at_ms| Play { at_ms, member_id: 1, profile_id: 1, title_id: 3, impression_id: None };
+    let settings = PlaybackSettings { missing_stop: 0.0, seek: 0.0, ..PlaybackSettings::default() };
+    let plays = [play(FROM_MS), play(FROM_MS + 86_400_000)];
+    let all: Vec<Value> = Playback::new(settings, plays).map(|event| json(&event)).collect();
+    let of = |kind: &str| all.iter().filter(|e| e["event_type"] == kind).collect::<Vec<_>>();
+    let (starts, stops) = (of("start"), of("stop"));
+    assert_eq!((starts.len(), &starts[0]["position_s"]), (2, &Value::from(0)));
+    assert!(stops[0]["position_s"].as_i64().unwrap() > 0);
+    assert_eq!(starts[1]["position_s"], stops[0]["position_s"]);
+}
+
+#[test]
+fn a_long_pause_ends_a_viewing_session() {
+    let settings = PlaybackSettings { pause: 0.3, long_pause: 1.0, seek: 0.0, ..lively(5) };
+    let mut sessions: BTreeMap<String, Vec<(i64, bool)>> = BTreeMap::new();
+    for event in events(settings).iter().filter(|event| event.stream == STREAM) {
+        let (at_ms, event) = (event.event_time_ms, json(event));
+        let session = sessions.entry(event["session_id"].as_str().unwrap().to_owned()).or_default();
+        session.push((at_ms, event["event_type"] == "pause"));
+    }
+    let next = sessions.values().flat_map(|events| events.iter().zip(&events[1..]));
+    let silences: Vec<i64> =
+        next.filter(|((_, pause), _)| *pause).map(|((at, _), (next, _))| next - at).collect();
+    assert!(silences.len() > 100, "{}", silences.len());
+    assert!(silences.iter().all(|silence| *silence > 30 * 60_000), "{silences:?}");
 }
 
 /// What an event says was played follows from the event before it.
