@@ -65,15 +65,12 @@ fn add_image(stats: &mut GuardStats, image: i64, propensity: f64, impressions: u
 }
 
 fn assert_close(one: &Value, other: &Value) {
-    match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            assert!(one.keys().eq(other.keys()));
-            one.values().zip(other.values()).for_each(|(one, other)| assert_close(one, other));
-        }
-        _ => {
-            let (one, other) = (one.as_f64().expect("a sum"), other.as_f64().expect("a sum"));
-            assert!((one - other).abs() < 1e-9 * one.abs().max(1.0), "{one} {other}");
-        }
+    if let (Value::Object(one), Value::Object(other)) = (one, other) {
+        assert!(one.keys().eq(other.keys()));
+        one.values().zip(other.values()).for_each(|(one, other)| assert_close(one, other));
+    } else {
+        let (one, other) = (one.as_f64().expect("a sum"), other.as_f64().expect("a sum"));
+        assert!((one - other).abs() < 1e-9 * one.abs().max(1.0), "{one} {other}");
     }
 }
 
