@@ -9,13 +9,13 @@ use crate::shelves::Watched;
 /// Deletes remembered at most; the oldest go first. The job takes seconds, so this is hours.
 const MOST: usize = 100_000;
 
-/// A deletion: of one profile, or of all.
+/// What was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Deleted {
     /// The member.
     pub member: MemberId,
-    /// The profile; `None` deletes from all.
-    pub profile: Option<i32>,
+    /// The member's profile.
+    pub profile: i32,
     /// The title.
     pub title: TitleId,
 }
@@ -45,9 +45,8 @@ impl Hidden {
         if all.is_empty() {
             return false;
         }
-        let of = |profile| Deleted { member, profile, title: watched.title_id };
-        let at = |profile| all.get(&of(profile)).copied();
-        let latest = at(None).max(at(Some(watched.profile_id)));
-        latest.is_some_and(|at| watched.last_watched_ms <= at)
+        let (profile, title) = (watched.profile_id, watched.title_id);
+        let deleted = all.get(&Deleted { member, profile, title });
+        deleted.is_some_and(|at| watched.last_watched_ms <= *at)
     }
 }

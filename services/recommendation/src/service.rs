@@ -27,6 +27,8 @@ use crate::sources::{OfCountry, Personal};
 
 /// How often the titles for bad times are kept.
 const KEEP: Duration = Duration::from_secs(30);
+/// How long answers that wait may take to be logged at the end.
+const LOG_GRACE: Duration = Duration::from_secs(5);
 /// How often it is looked which feeds are stale.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -85,13 +87,16 @@ impl Desk {
 /// The running service.
 ///
 /// Order of stopping: the HTTP server first (whoever runs it), then [`stop`](Self::stop): answers
-/// that wait are logged, both emitters deliver or keep what they have, the follower ends.
+/// that wait are logged (for a while: with Kafka away and the disk full nobody takes them), both
+/// emitters deliver or keep what they have, the follower ends.
 pub struct Recommendation {
     desk: Desk,
     follower: Follower,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     logging: JoinSet<Emitter>,
+    /// Ends logging whatever still waits.
+    give_up: CancellationToken,
 }
 
 impl Recommendation {
@@ -132,9 +137,10 @@ impl Recommendation {
         let (log, waiting) = ImpressionLog::new(settings.log_answers.max(1));
         let topic = settings.impressions.clone();
         let (stop, mut logging) = (CancellationToken::new(), JoinSet::new());
-        let ending = stop.clone();
+        let (ending, give_up) = (stop.clone(), CancellationToken::new());
+        let hurry = give_up.clone();
         logging.spawn(async move {
-            pump(waiting, &impressions, &topic, &ending).await;
+            hurry.run_until_cancelled(pump(waiting, &impressions, &topic, &ending)).await;
             impressions
         });
         let desk = Desk {
@@ -158,7 +164,7 @@ impl Recommendation {
         tasks.spawn(async move { pressure.measure(clock, stopping).await });
         tasks.spawn(look(desk.clone_for_looks(), stop.clone()));
         tasks.spawn(keep(bad_times, composer, stop.clone()));
-        Ok(Self { desk, follower, stop, tasks, logging })
+        Ok(Self { desk, follower, stop, tasks, logging, give_up })
     }
 
     /// What it serves.
@@ -181,11 +187,16 @@ impl Recommendation {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         let deletions = self.desk.deletions;
-        while let Some(ended) = self.logging.join_next().await {
-            let Ok(emitter) = ended else { continue };
-            if let Err(error) = emitter.shutdown().await {
-                tracing::warn!(%error, "impressions were not logged");
-            }
+        let mut logged = tokio::time::timeout(LOG_GRACE, self.logging.join_next()).await;
+        if logged.is_err() {
+            tracing::warn!("answers were not logged: neither Kafka nor the disk takes them");
+            self.give_up.cancel();
+            logged = Ok(self.logging.join_next().await);
+        }
+        if let Ok(Some(Ok(emitter))) = logged
+            && let Err(error) = emitter.shutdown().await
+        {
+            tracing::warn!(%error, "impressions were not logged");
         }
         let delivered = match Arc::try_unwrap(deletions) {
             Ok(emitter) => emitter.shutdown().await,

@@ -130,8 +130,7 @@ pub(crate) async fn delete(
     for profile in &profiles {
         let record = deletion(&desk, member_id, *profile, title_id, now);
         desk.deletions.emit(record).await.map_err(|e| problems::not_taken(&e.to_string()))?;
-        desk.hidden
-            .hide(Deleted { member: member_id, profile: Some(*profile), title: title_id }, now);
+        desk.hidden.hide(Deleted { member: member_id, profile: *profile, title: title_id }, now);
     }
     let profiles = profiles.into_iter().collect();
     Ok((StatusCode::ACCEPTED, Json(Deletion { member_id, title_id, profiles })))

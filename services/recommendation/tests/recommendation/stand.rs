@@ -154,6 +154,8 @@ pub(crate) struct Start<'a> {
     pub(crate) kafka: KafkaSettings,
     pub(crate) folder: &'a Path,
     pub(crate) settings: RecommendationSettings,
+    /// Most bytes of impressions on their way.
+    pub(crate) log_bytes: usize,
 }
 
 impl<'a> Start<'a> {
@@ -161,7 +163,8 @@ impl<'a> Start<'a> {
         let mut settings = RecommendationSettings::default();
         // A machine that is busy with other tests is no overload of the service.
         settings.limits.lag = Duration::from_mins(1);
-        Self { kafka: broker.settings(), folder, settings }
+        let log_bytes = EmitterSettings::default().queue_bytes;
+        Self { kafka: broker.settings(), folder, settings, log_bytes }
     }
 
     pub(crate) async fn serve(self) -> Served {
@@ -176,9 +179,10 @@ impl<'a> Start<'a> {
         let store = FeedStore::open(&self.folder.join("feeds")).expect("a store").store;
         let mut following = FollowerSettings::new(self.kafka.clone());
         following.ask_every = Duration::from_millis(50);
-        let emitter = async |when_full| {
+        let emitter = async |when_full, queue_bytes| {
             let settings = EmitterSettings {
                 when_full,
+                queue_bytes,
                 grace: Duration::from_secs(1),
                 ..EmitterSettings::default()
             };
@@ -188,8 +192,8 @@ impl<'a> Start<'a> {
         let parts = Parts {
             following,
             store,
-            impressions: emitter(WhenFull::Wait).await,
-            deletions: emitter(WhenFull::Refuse).await,
+            impressions: emitter(WhenFull::Wait, self.log_bytes).await,
+            deletions: emitter(WhenFull::Refuse, 1 << 20).await,
             fallback: Some(self.folder.join("static.json")),
             metrics: None,
             clock: clock.clone(),
@@ -252,7 +256,7 @@ impl Served {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         while self.serving.join_next().await.is_some() {}
-        self.service.stop().await;
+        tokio::time::timeout(PATIENCE, self.service.stop()).await.expect("the service ends");
     }
 }
 
