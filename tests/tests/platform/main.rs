@@ -19,5 +19,6 @@ mod s3;
 mod secrets;
 mod spaas_crash;
 mod steering;
+mod visible;
 mod worker;
 mod zombie;
