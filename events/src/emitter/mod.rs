@@ -24,7 +24,7 @@ pub use self::spool::SpoolSettings;
 use crate::id::header_id;
 use crate::{Budget, Clock, Header, ID_HEADER, Outgoing, SendError, Transport, new_event_id};
 
-/// Most events in the queue, whatever their size.
+/// Most calls of `emit` that wait in the queue, whatever their size.
 const QUEUE_EVENTS: usize = 65_536;
 
 /// What `emit` does when the queue is full.
@@ -188,16 +188,50 @@ impl Emitter {
         let bytes = record.bytes();
         if self.when_full == WhenFull::Refuse {
             let held = self.queue.try_reserve(bytes).ok_or_else(full)?;
-            return match self.outbox.try_send(Message::Event(Queued { record, held })) {
+            return match self.outbox.try_send(Message::Events(vec![Queued { record, held }])) {
                 Ok(()) => Ok(id),
                 Err(mpsc::error::TrySendError::Full(_)) => Err(full()),
                 Err(mpsc::error::TrySendError::Closed(_)) => Err(EmitError::Closed),
             };
         }
         let held = self.queue.reserve(bytes).await;
-        let event = Message::Event(Queued { record, held });
+        let event = Message::Events(vec![Queued { record, held }]);
         self.outbox.send(event).await.map_err(|_| EmitError::Closed)?;
         Ok(id)
+    }
+
+    /// Takes events that belong together, in order: all of them or none. Much cheaper than one at a
+    /// time. Otherwise as [`Self::emit`].
+    pub async fn emit_all(&self, mut records: Vec<Outgoing>) -> Result<(), EmitError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        for record in &mut records {
+            if header_id(&record.headers).is_none() {
+                with_id(record);
+            }
+            record.timestamp_ms.get_or_insert_with(|| self.clock.now_ms());
+        }
+        let bytes = records.iter().map(Outgoing::bytes).sum();
+        let refuse = self.when_full == WhenFull::Refuse;
+        let full = || EmitError::Full { limit: self.queue.limit() };
+        let mut held = if refuse {
+            self.queue.try_reserve(bytes).ok_or_else(full)?
+        } else {
+            self.queue.reserve(bytes).await
+        };
+        let queue = |record: Outgoing| {
+            let held = held.split(record.bytes());
+            Queued { record, held }
+        };
+        let events = Message::Events(records.into_iter().map(queue).collect());
+        if refuse {
+            return self.outbox.try_send(events).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => full(),
+                mpsc::error::TrySendError::Closed(_) => EmitError::Closed,
+            });
+        }
+        self.outbox.send(events).await.map_err(|_| EmitError::Closed)
     }
 
     /// Waits until every event emitted before is acknowledged, refused for good, or on disk.

@@ -25,7 +25,8 @@ pub(super) struct Queued {
 
 #[derive(Debug)]
 pub(super) enum Message {
-    Event(Queued),
+    /// Events of one call, in order.
+    Events(Vec<Queued>),
     /// Answered when every event before it is acknowledged, refused or on disk.
     Flush(oneshot::Sender<EmitterStats>),
 }
@@ -92,7 +93,7 @@ impl Pump {
                 }
             };
             match message {
-                Some(Message::Event(first)) => {
+                Some(Message::Events(first)) => {
                     let (batch, flush) = self.gather(first).await;
                     self.deliver(batch).await;
                     self.answer(flush);
@@ -114,16 +115,17 @@ impl Pump {
     /// Collects what arrives within the linger time, up to the batch size or a flush.
     async fn gather(
         &mut self,
-        first: Queued,
+        first: Vec<Queued>,
     ) -> (Vec<Queued>, Option<oneshot::Sender<EmitterStats>>) {
         let deadline = Instant::now() + self.settings.linger;
-        let mut bytes = first.record.bytes();
-        let mut batch = vec![first];
+        let bytes_of = |events: &[Queued]| events.iter().map(|q| q.record.bytes()).sum::<usize>();
+        let mut bytes = bytes_of(&first);
+        let mut batch = first;
         while bytes < self.settings.batch_bytes {
             match timeout_at(deadline, self.inbox.recv()).await {
-                Ok(Some(Message::Event(event))) => {
-                    bytes += event.record.bytes();
-                    batch.push(event);
+                Ok(Some(Message::Events(events))) => {
+                    bytes += bytes_of(&events);
+                    batch.extend(events);
                 }
                 Ok(Some(Message::Flush(flush))) => return (batch, Some(flush)),
                 Ok(None) | Err(_) => break,

@@ -110,6 +110,45 @@ async fn every_event_has_an_id_and_a_time() {
 }
 
 #[tokio::test]
+async fn events_of_one_call_are_taken_together_and_keep_their_order() {
+    // The first two sendings are acknowledged in part.
+    let broker = Broker::new(true, vec![7, 2]);
+    let emitter = start(&broker, quick(None)).await;
+    let events = |range| numbers(range).into_iter().map(|value| event("k", value)).collect();
+    emitter.emit(event("k", "0")).await.expect("taken");
+    emitter.emit_all(events(1..40)).await.expect("taken");
+    emitter.emit_all(Vec::new()).await.expect("nothing is taken");
+    emitter.emit(event("k", "40")).await.expect("taken");
+    assert_eq!(emitter.shutdown().await.expect("delivered").acknowledged, 41);
+    assert_eq!(broker.values(), numbers(0..41));
+    let log = broker.log.lock().expect("not poisoned");
+    let ids: std::collections::BTreeSet<_> =
+        log.iter().filter_map(|record| header_id(&record.headers)).collect();
+    assert_eq!(ids.len(), 41, "each has an id of its own");
+    assert!(log.iter().all(|record| record.timestamp_ms.is_some()));
+}
+
+#[tokio::test]
+async fn a_queue_without_room_for_all_takes_none() {
+    let broker = Broker::new(false, vec![]);
+    let settings = EmitterSettings {
+        queue_bytes: 2_000,
+        when_full: WhenFull::Refuse,
+        grace: Duration::ZERO,
+        ..quick(None)
+    };
+    let emitter = start(&broker, settings).await;
+    let events = |range| numbers(range).into_iter().map(|value| event("k", value)).collect();
+    emitter.emit_all(events(0..5)).await.expect("taken");
+    let refused = emitter.emit_all(events(5..25)).await.expect_err("there is no room");
+    assert!(matches!(refused, EmitError::Full { limit: 2_000 }), "{refused}");
+    broker.set_up(true);
+    assert_eq!(emitter.flush().await.expect("flushed").acknowledged, 5);
+    assert_eq!(broker.values(), numbers(0..5));
+    emitter.shutdown().await.expect("nothing undelivered");
+}
+
+#[tokio::test]
 async fn a_spool_outlives_its_emitter_and_goes_first() {
     let dir = tempfile::tempdir().expect("tempdir");
     let broker = Broker::new(false, vec![]);

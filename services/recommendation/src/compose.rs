@@ -161,11 +161,9 @@ impl Draft<'_> {
     fn picks(&mut self, place: u8, watched: &[&Watched], ranking: &Ranking<'_>) {
         let watched: IdSet<TitleId> = watched.iter().map(|w| w.title_id).collect();
         let catalogue = &self.composer.shelves.catalogue;
-        let may = |title| {
-            let free = !watched.contains(&title) && !self.taken.contains(&title);
-            free && catalogue.shows(title, self.country)
-        };
-        let best = ranking.picks(self.per_row, may);
+        let free = |title| !watched.contains(&title) && !self.taken.contains(&title);
+        let shown = |title| catalogue.shows(title, self.country);
+        let best = ranking.picks(self.per_row, free, shown);
         self.add(place, RowName::TopPicks, None, ranked(best), self.per_row);
     }
 

@@ -1,5 +1,8 @@
 //! What makes one title better than another for a member.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use crate::ids::{Country, IdMap, TitleId};
 use crate::shelves::{Scale, Shelves, Watched};
 
@@ -29,6 +32,8 @@ const HALF_RATE: f64 = 0.05;
 const RECENT: usize = 10;
 /// How much less the next older title counts.
 const FADE: f64 = 0.8;
+/// Titles that are scored, for each that is picked.
+const POOL: usize = 3;
 
 /// Scores titles for one request.
 pub(crate) struct Ranking<'a> {
@@ -78,17 +83,26 @@ impl<'a> Ranking<'a> {
     }
 
     /// The best of all titles that are similar to what was watched, best first; at most `count` of
-    /// those that may be shown.
-    pub(crate) fn picks(&self, count: usize, may: impl Fn(TitleId) -> bool) -> Vec<(TitleId, f64)> {
-        let free = self.similar.iter().filter(|(title, _)| may(**title));
-        let scored = free.map(|(title, similar)| (*title, self.score_of(*title, *similar)));
-        let mut scored: Vec<_> = scored.collect();
-        if scored.len() > count {
-            scored.select_nth_unstable_by(count, better);
-            scored.truncate(count);
-        }
-        scored.sort_unstable_by(better);
-        scored
+    /// those that are free and may be shown. Only the most similar are looked at closely: what else
+    /// counts decides among them.
+    pub(crate) fn picks(
+        &self,
+        count: usize,
+        free: impl Fn(TitleId) -> bool,
+        shown: impl Fn(TitleId) -> bool,
+    ) -> Vec<(TitleId, f64)> {
+        let near = self.similar.iter().filter(|(title, near)| **near > 0.0 && free(**title));
+        // Numbers above zero are in the order of their bits.
+        let near = near.map(|(title, near)| (near.to_bits(), Reverse(*title)));
+        let mut near: BinaryHeap<_> = near.collect::<Vec<_>>().into();
+        let nearest = std::iter::from_fn(|| near.pop());
+        let nearest = nearest.map(|(near, Reverse(title))| (title, f64::from_bits(near)));
+        let nearest = nearest.filter(|(title, _)| shown(*title)).take(count * POOL);
+        let mut best: Vec<_> =
+            nearest.map(|(title, near)| (title, self.score_of(title, near))).collect();
+        best.sort_unstable_by(better);
+        best.truncate(count);
+        best
     }
 
     /// The best of a list, best first; equals by their ids, so that the order is always the same.

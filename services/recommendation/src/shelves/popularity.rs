@@ -56,6 +56,7 @@ impl Popularity {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scale {
     as_of_ms: i64,
+    /// `ln(1 + greatest score)`.
     greatest: f64,
 }
 
@@ -63,7 +64,7 @@ impl Scale {
     /// How popular a title is beside the most popular one, both at the time of the latest play:
     /// `ln(1 + score) / ln(1 + greatest score)`.
     pub(crate) fn relative(&self, title: Popularity) -> f64 {
-        title.score_at(self.as_of_ms).ln_1p() / self.greatest.ln_1p()
+        title.score_at(self.as_of_ms).ln_1p() / self.greatest
     }
 }
 
@@ -156,7 +157,7 @@ impl PopularityRows {
         let mut order: Vec<_> = titles.iter().map(weigh).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         order.truncate(TRENDING);
-        self.shown.scales.put(country, Scale { as_of_ms, greatest });
+        self.shown.scales.put(country, Scale { as_of_ms, greatest: greatest.ln_1p() });
         let order = order.into_iter().map(|(_, title)| title).collect();
         self.shown.trending.put(country, Arc::new(order));
     }

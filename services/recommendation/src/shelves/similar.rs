@@ -75,12 +75,12 @@ impl Rows for SimilarRows {
 
     fn publish(&mut self) {
         for title in std::mem::take(&mut self.changed) {
-            match self.titles.get(&title).filter(|ranks| !ranks.is_empty()) {
-                Some(ranks) => self.shown.titles.put(title, Arc::new(even(ranks.values()))),
-                None => {
-                    self.titles.remove(&title);
-                    self.shown.titles.remove(&title);
-                }
+            let ranks = self.titles.get(&title).filter(|ranks| !ranks.is_empty());
+            if let Some(ranks) = ranks {
+                self.shown.titles.put(title, Arc::new(even(ranks.values())));
+            } else {
+                self.titles.remove(&title);
+                self.shown.titles.remove(&title);
             }
         }
     }
