@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use axum::Router;
 
 use millrace_generate::fleet::{IPV4, IPV6};
@@ -39,10 +39,7 @@ impl SteeringSettings {
     pub(crate) fn of(args: &SteeringArgs) -> anyhow::Result<Self> {
         let key = args.signing_key.as_deref().map(secret).transpose().context("--signing-key")?;
         let admin = match &args.admin_token {
-            Some(reference) => {
-                let token = String::from_utf8(secret(reference).context("--admin-token")?);
-                Admin::Token(token.context("--admin-token is not text")?.trim().into())
-            }
+            Some(reference) => Admin::Token(admin_token(reference).context("--admin-token")?),
             None if args.service.listen.ip().to_canonical().is_loopback() => Admin::Open,
             None => bail!(
                 "{} can be reached from other machines: say what opens /v1/admin, /v1/status and \
@@ -87,6 +84,14 @@ pub(crate) async fn start(
     Ok((service, app))
 }
 
+/// The token that a reference leads to. An empty one would open everything to everybody.
+fn admin_token(reference: &str) -> anyhow::Result<Arc<str>> {
+    let token = String::from_utf8(secret(reference)?).context("the token is not text")?;
+    let token = token.trim();
+    ensure!(!token.is_empty(), "{reference} is empty");
+    Ok(token.into())
+}
+
 /// What `env:NAME` or `file:PATH` refers to. Errors name the reference, never the value.
 fn secret(reference: &str) -> anyhow::Result<Vec<u8>> {
     if let Some(name) = reference.strip_prefix("env:") {
@@ -113,8 +118,54 @@ fn own_key(path: &Path) -> anyhow::Result<Vec<u8>> {
     }
     let mut key = vec![0; KEY_BYTES];
     File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key))?;
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    // Under another name first: a crash must not leave half a key.
+    let unnamed = path.with_extension("new");
+    match std::fs::remove_file(&unnamed) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(place);
+        }
+        _ => {}
+    }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed);
     let mut file = made.with_context(place)?;
     file.write_all(&key).and_then(|()| file.sync_all()).with_context(place)?;
+    std::fs::rename(&unnamed, path).with_context(place)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_shown_to_nobody_else() {
+        let folder = tempfile::tempdir().expect("the disk has room");
+        let path = folder.path().join(KEY_FILE);
+        // What a crash may have left does not matter.
+        std::fs::write(path.with_extension("new"), "half").expect("the disk has room");
+        let key = own_key(&path).expect("a key");
+        assert_eq!(key.len(), KEY_BYTES);
+        assert_eq!(own_key(&path).expect("the same"), key);
+        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let other = own_key(&folder.path().join("other.key")).expect("another");
+        assert_ne!(other, key);
+    }
+
+    #[test]
+    fn an_empty_token_is_none() {
+        let folder = tempfile::tempdir().expect("the disk has room");
+        let path = folder.path().join("token");
+        let reference = format!("file:{}", path.display());
+        assert!(admin_token(&reference).is_err(), "there is no such file");
+        for empty in ["", "\n", " \t\r\n"] {
+            std::fs::write(&path, empty).expect("the disk has room");
+            assert!(admin_token(&reference).is_err(), "{empty:?}");
+        }
+        std::fs::write(&path, "let me in\n").expect("the disk has room");
+        assert_eq!(&*admin_token(&reference).expect("a token"), "let me in");
+        assert!(admin_token("let me in").is_err(), "a secret itself is no reference");
+    }
 }

@@ -1,4 +1,4 @@
-//! Requests over HTTP: one thread serves, one asks.
+//! Requests over HTTP: one thread serves, others ask, as fast as it goes or at a rate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::machine;
 use crate::world::{World, any_file};
+use crate::{machine, paced};
 
 /// What is asked, and how fast.
 #[derive(Debug, Clone)]
@@ -53,28 +53,47 @@ pub(crate) fn run(world: &World, plan: &Plan) {
     server.spawn_on(server::serve(listener, app, stop.clone()), serving.handle());
 
     let requests = Arc::new(requests(world, plan.files));
-    let asking = runtime("generator");
-    let (cpu_serving, cpu_asking) = (machine::cpu_seconds("server"), machine::cpu_seconds("gen"));
+    let cpu_serving = machine::cpu_seconds("server");
     let started = Instant::now();
-    let (mut took, bytes) = asking.block_on(ask(address, plan.clone(), requests));
+    let mut asked = match plan.rate {
+        0 => as_fast_as_it_goes(address, plan, requests),
+        rate => paced::ask(address, plan, rate, &requests),
+    };
     let wall = started.elapsed().as_secs_f64();
-    let (cpu_serving, cpu_asking) =
-        (machine::cpu_seconds("server") - cpu_serving, machine::cpu_seconds("gen") - cpu_asking);
-    let count = took.len() as f64;
+    let cpu_serving = machine::cpu_seconds("server") - cpu_serving;
+    let count = asked.took.len() as f64;
     println!(
         "HTTP, {} file(s), {} connections: {:.0} requests/s over {wall:.1} s, {}; {:.0} bytes an \
-         answer; CPU-seconds: server {cpu_serving:.2} ({:.0} requests each), generator \
-         {cpu_asking:.2}; both on two cores of their own: {:.0} requests/s",
+         answer; CPU-seconds: server {cpu_serving:.2} ({:.1} us a request), generator {:.2} ({:.1} \
+         us); load of the machine {}",
         plan.files,
         plan.connections,
         count / wall,
-        machine::percentiles(&mut took),
-        bytes as f64 / count,
-        count / cpu_serving,
-        count / cpu_serving.max(cpu_asking),
+        machine::percentiles(&mut asked.took),
+        asked.bytes as f64 / count,
+        cpu_serving / count * 1e6,
+        asked.cpu_seconds,
+        asked.cpu_seconds / count * 1e6,
+        machine::load(),
     );
     stop.cancel();
     serving.block_on(server.join_all());
+}
+
+/// What came of asking.
+pub(crate) struct Asked {
+    /// The time of each request.
+    pub(crate) took: Vec<Duration>,
+    /// Bytes of all answers.
+    pub(crate) bytes: usize,
+    /// CPU-seconds of the threads that asked.
+    pub(crate) cpu_seconds: f64,
+}
+
+fn as_fast_as_it_goes(address: SocketAddr, plan: &Plan, requests: Arc<Vec<Vec<u8>>>) -> Asked {
+    let asking = runtime("generator");
+    let (took, bytes) = asking.block_on(ask(address, plan.clone(), requests));
+    Asked { took, bytes, cpu_seconds: machine::cpu_seconds("generator") }
 }
 
 /// One thread, so that the server and the generator have a core each.
@@ -126,47 +145,39 @@ async fn client(
     let mut buffer = vec![0; 256 << 10];
     let (mut took, mut bytes) = (Vec::with_capacity(1 << 20), 0);
     let started = Instant::now();
-    let gap = match plan.rate {
-        0 => Duration::ZERO,
-        rate => Duration::from_secs_f64(plan.connections as f64 / rate as f64),
-    };
     for turn in 0.. {
-        // Of a rate, time counts from when a request was due, not from when it was sent.
-        let due = started + gap * turn;
-        let mut now = Instant::now();
+        let now = Instant::now();
         if now.duration_since(started) > plan.lasting {
             break;
         }
-        // Timers of the runtime are good to a millisecond, which is what is to be measured.
-        while due > now {
-            tokio::task::yield_now().await;
-            now = Instant::now();
-        }
-        let from = if plan.rate == 0 { now } else { due };
-        let index = (no * 7919 + usize::try_from(turn).unwrap()) % requests.len();
+        let index = (no * 7919 + turn) % requests.len();
         stream.write_all(&requests[index]).await.unwrap();
         bytes += answer(&mut stream, &mut buffer).await;
-        took.push(from.elapsed());
+        took.push(now.elapsed());
     }
     (took, bytes)
 }
 
 /// Reads one answer, which must be 200; its length.
 async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
-    let (mut have, mut want) = (0, usize::MAX);
-    while have < want {
+    let mut have = 0;
+    loop {
         let more = stream.read(&mut buffer[have..]).await.unwrap();
         assert!(more > 0, "the server hung up");
         have += more;
-        if want == usize::MAX
-            && let Some(end) = buffer[..have].windows(4).position(|bytes| bytes == b"\r\n\r\n")
-        {
-            let head = std::str::from_utf8(&buffer[..end]).unwrap();
-            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            want = end + 4 + length.unwrap().parse::<usize>().unwrap();
+        if let Some(length) = whole(&buffer[..have]) {
+            assert_eq!(have, length, "one answer at a time");
+            return have;
         }
     }
-    assert_eq!(have, want, "one answer at a time");
-    have
+}
+
+/// The length of the answer that `bytes` begin with, if all of it is there.
+pub(crate) fn whole(bytes: &[u8]) -> Option<usize> {
+    let end = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = end + 4 + length.unwrap().parse::<usize>().unwrap();
+    (length <= bytes.len()).then_some(length)
 }

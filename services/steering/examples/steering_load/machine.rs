@@ -17,6 +17,19 @@ pub(crate) fn cpu_seconds(name: &str) -> f64 {
     tasks.filter_map(of).sum()
 }
 
+/// CPU-seconds of the thread that asks.
+pub(crate) fn cpu_seconds_of_this_thread() -> f64 {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = stat.split_ascii_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok());
+    nanos.unwrap_or_default() / 1e9
+}
+
+/// How many threads wanted to run in the last minute.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split_ascii_whitespace().next().unwrap_or_default().to_owned()
+}
+
 /// Resident memory in MiB.
 pub(crate) fn rss_mib() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

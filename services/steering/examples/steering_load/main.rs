@@ -9,6 +9,7 @@
 
 mod load;
 mod machine;
+mod paced;
 mod world;
 
 use std::time::{Duration, Instant};

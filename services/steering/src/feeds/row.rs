@@ -129,6 +129,36 @@ fn millis(time: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
+    /// What the job writes is what is read: its golden rows are rows of the feed.
+    #[test]
+    fn each_column_of_the_job_is_taken() {
+        let rows = include_str!("../../../../jobs/oca-health/golden/appliances.jsonl");
+        let mut whole = 0;
+        for line in rows.lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let number = |name: &str| row[name].as_f64();
+            let position = number("latitude").zip(number("longitude"));
+            let expected = Report {
+                healthy: row["healthy"].as_bool().unwrap(),
+                score: number("score"),
+                headroom_mbps: number("headroom_mbps").unwrap(),
+                // One that can carry nothing has no weight of its own.
+                capacity_mbps: number("capacity_mbps").filter(|mbps| *mbps > 0.0),
+                site: row["site"].as_str().map(Into::into),
+                asn: row["asn"].as_u64().map(|asn| u32::try_from(asn).unwrap()),
+                country: row["country"].as_str().map(Into::into),
+                position: position.and_then(|(lat, lon)| Position::new(lat, lon)),
+                base_url: row["base_url"].as_str().map(Into::into),
+                last_report_ms: row["last_report"].as_str().and_then(millis),
+            };
+            assert_eq!(report(line.as_bytes()).unwrap(), expected, "{line}");
+            let Report { capacity_mbps, position, last_report_ms, .. } = expected;
+            let all = capacity_mbps.is_some() && position.is_some() && last_report_ms.is_some();
+            whole += usize::from(all);
+        }
+        assert!(whole > 3, "rows that lack nothing are part of the test");
+    }
+
     #[test]
     fn times_are_read_in_the_forms_that_engines_write() {
         for time in

@@ -139,14 +139,25 @@ impl<P: Family> Shards<P> {
     }
 
     fn remove(&mut self, prefix: P, by: ApplianceNo) -> bool {
+        // What is not there costs no copy of a shard.
+        if !self.find(prefix).is_some_and(|set| set.contains(by)) {
+            return false;
+        }
         let trie = self.trie(prefix);
-        let Some(set) = trie.get_mut(&prefix) else { return false };
-        let was = set.remove(by);
+        let set = trie.get_mut(&prefix).expect("it was found above");
+        set.remove(by);
         if set.is_empty() {
             trie.remove(&prefix);
             self.prefixes -= 1;
         }
-        was
+        true
+    }
+
+    fn find(&self, prefix: P) -> Option<&ApplianceSet> {
+        if prefix.prefix_len() < P::CUT {
+            return self.short.get(&prefix);
+        }
+        self.long[prefix.shard()].as_ref()?.get(&prefix)
     }
 
     fn cover<'a>(&'a self, host: P, mut each: impl FnMut(P, &'a ApplianceSet)) {
