@@ -250,6 +250,6 @@ impl Dresser {
     }
 
     fn name(&self, title: TitleId) -> Option<String> {
-        self.shelves.catalogue.get(title)?.name.clone()
+        self.shelves.catalogue.name(title)
     }
 }

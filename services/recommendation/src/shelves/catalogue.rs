@@ -51,7 +51,12 @@ impl Catalogue {
     /// Whether `title` may be shown in `country`: a title that is not known may, so that a missing
     /// catalogue hides nothing.
     pub fn shows(&self, title: TitleId, country: Country) -> bool {
-        self.get(title).is_none_or(|known| known.is_in(country))
+        self.titles.with(&title, |known| known.is_in(country)).unwrap_or(true)
+    }
+
+    /// The name of `title`, if it has one.
+    pub(crate) fn name(&self, title: TitleId) -> Option<String> {
+        self.titles.with(&title, |known| known.name.clone())?
     }
 
     /// The titles released last, newest first.

@@ -49,8 +49,8 @@ impl Rates {
     /// The lower bound of the longest window there is: least noisy, and careful with titles that
     /// were hardly shown.
     pub fn low(&self, title: TitleId, country: Country) -> Option<f64> {
-        let latest = self.titles.get(&(title, country))?;
-        latest.iter().rev().flatten().next().map(|rate| rate.low)
+        let longest = |latest: &Latest| latest.iter().rev().flatten().next().map(|rate| rate.low);
+        self.titles.with(&(title, country), longest)?
     }
 }
 

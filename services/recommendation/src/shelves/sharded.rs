@@ -40,6 +40,11 @@ impl<K: Hash + Eq, V: Clone> Sharded<K, V> {
         self.read(key).get(key).cloned()
     }
 
+    /// What `read` makes of a value, without a clone. It holds the shard's lock: it must be short.
+    pub(crate) fn with<R>(&self, key: &K, read: impl FnOnce(&V) -> R) -> Option<R> {
+        self.read(key).get(key).map(read)
+    }
+
     pub(crate) fn put(&self, key: K, value: V) {
         self.write(&key).insert(key, value);
     }
