@@ -1,5 +1,5 @@
-//! What is sent: the recorded impressions by Kafka and clicks by HTTP, generated playback of what was
-//! clicked; of all this only what an earlier run did not send.
+//! What is sent: the recorded impressions by Kafka and clicks by HTTP, generated playback of what
+//! was clicked; of all this only what an earlier run did not send.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};

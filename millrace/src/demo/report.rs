@@ -168,8 +168,8 @@ pub(super) async fn taken(engine: &SqlEngine, feed: &[Value]) -> anyhow::Result<
     Ok(right && !others)
 }
 
-/// Prints what the log of uniform choices says that Thompson sampling is worth, beside what the real
-/// one was.
+/// Prints what the log of uniform choices says that Thompson sampling is worth, beside what the
+/// real one was.
 pub(super) async fn worth(engine: &SqlEngine) -> anyhow::Result<()> {
     let rows = async |policy| anyhow::Ok(engine.run(&question(policy)).await?.collect_all().await?);
     let (random, bts) = (rows("random").await?, rows("bts").await?);
@@ -206,8 +206,8 @@ pub(crate) fn queries(data: &Path) {
     }
     println!("{}", "-".repeat(78));
     println!(
-        "(`millrace` is `cargo run --release --`; `millrace up{place}` keeps all of it running, what \
-         was declared comes back)"
+        "(`millrace` is `cargo run --release --`; `millrace up{place}` keeps all of it running, \
+         what was declared comes back)"
     );
 }
 

@@ -239,3 +239,16 @@ fn a_file_of_sql_is_read_beside_its_manifest_and_only_there() {
     let mistakes = load_dir(dir.path(), &AnySql).expect_err("absolute");
     assert!(mistakes[0].message.contains("absolute"), "{mistakes:?}");
 }
+
+#[test]
+fn manifests_of_a_folder_may_be_json() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let job = |name: &str| {
+        format!(r#"{{"kind":"Job","metadata":{{"name":"{name}"}},"spec":{{"sql":"SELECT 1"}}}}"#)
+    };
+    for name in ["a.json", "b.yaml", "c.txt"] {
+        std::fs::write(dir.path().join(name), job(&name[..1])).expect("a file");
+    }
+    let read = load_dir(dir.path(), &AnySql).expect("good");
+    assert_eq!(read.jobs.iter().map(|job| job.name.to_string()).collect::<Vec<_>>(), ["a", "b"]);
+}

@@ -13,8 +13,8 @@ use super::{Manifests, Mistake, SqlCheck, json, yaml};
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// Reads every `*.yaml` and `*.yml` below `dir` (or the one file `dir`) in the order of their
-/// names.
+/// Reads every `*.yaml`, `*.yml` and `*.json` below `dir` (or the one file `dir`) in the order of
+/// their names.
 ///
 /// # Errors
 /// Every mistake of every file.
@@ -35,7 +35,7 @@ pub fn load_dir(dir: &Path, sql: &dyn SqlCheck) -> Result<Manifests, Vec<Mistake
         }
     }
     if texts.is_empty() {
-        outside(dir, "there is no manifest (*.yaml, *.yml) here".to_owned(), &mut report);
+        outside(dir, "there is no manifest (*.yaml, *.yml, *.json) here".to_owned(), &mut report);
     }
     let mode = Mode { namespace: DEFAULT_NAMESPACE, own_names: true, folder: Some(dir) };
     finish(&texts, mode, sql, report)
@@ -136,7 +136,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>, report: &mut Report) {
         // Folders behind links are left out: they may lead back up.
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
             collect(&path, files, report);
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json") {
             files.push(path);
         }
     }
