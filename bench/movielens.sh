@@ -19,11 +19,11 @@ if [[ ! -e $data && $# -eq 0 ]]; then
   unzip -p "$cache"/recbole-1.2.1-*.whl recbole/dataset_example/ml-100k/ml-100k.inter | tail -n +2 > "$data"
 fi
 if [[ -z ${MILLRACE_BINARY:-} ]]; then
-  cargo build --release --quiet -p millrace
+  cargo build --release --quiet --workspace --bin millrace
   MILLRACE_BINARY=${CARGO_TARGET_DIR:-target}/release/millrace
 fi
 if [[ -z ${MILLRACE_PAGES:-} ]]; then
-  cargo build --release --quiet -p millrace-recommendation --example movielens
+  cargo build --release --quiet --workspace --example movielens
   MILLRACE_PAGES=${CARGO_TARGET_DIR:-target}/release/examples/movielens
 fi
 exec "$python" bench/movielens.py "$data" "$MILLRACE_BINARY" "$MILLRACE_PAGES"

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${MILLRACE_BIN:-}" ]; then
-  cargo build --release --quiet -p millrace
+  cargo build --release --quiet --workspace --bin millrace
   MILLRACE_BIN="${CARGO_TARGET_DIR:-target}/release/millrace"
 fi
 exec python3 bench/visible/measure.py --binary "$MILLRACE_BIN" "$@"

@@ -3,5 +3,5 @@
 # Options are passed on: bench/steering_kill/run.sh --kills 40 --rate 200
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cargo build --release --quiet -p millrace
+cargo build --release --quiet --workspace --bin millrace
 exec python3 bench/steering_kill/measure.py --binary "${CARGO_TARGET_DIR:-target}/release/millrace" "$@"

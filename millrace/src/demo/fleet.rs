@@ -152,7 +152,7 @@ mod tests {
         let prefixes: Vec<_> = fleet.sites().flat_map(|site| &site.prefixes).collect();
         let announced = |client: &Client| {
             let covers = |p: &&Prefix| p.address <= client.address && client.address <= p.last();
-            prefixes.iter().any(|prefix| covers(prefix))
+            prefixes.iter().any(covers)
         };
         let has_appliances = |client: &Client| fleet.sites().any(|site| site.asn == client.asn);
         let seen: Vec<_> =
