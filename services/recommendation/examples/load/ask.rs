@@ -1,11 +1,9 @@
-//! The generator of requests.
+//! The generator of requests: a thread for each connection, asleep while nothing is due. A timer of
+//! the runtime would be a millisecond late and send many at once.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
 use crate::Plan;
 use crate::world::mix;
@@ -22,13 +20,13 @@ pub(crate) struct Asked {
 }
 
 /// Asks on all connections until the time is over.
-pub(crate) async fn all(address: SocketAddr, plan: Plan) -> Asked {
-    let (mut clients, started) = (JoinSet::new(), Instant::now());
-    for number in 0..plan.connections {
-        clients.spawn(client(address, plan, number, started));
-    }
+pub(crate) fn all(address: SocketAddr, plan: Plan) -> Asked {
+    let started = Instant::now();
+    let client = |number| std::thread::spawn(move || client(address, plan, number, started));
+    let clients: Vec<_> = (0..plan.connections).map(client).collect();
     let mut all = Asked::default();
-    for asked in clients.join_all().await {
+    for asked in clients {
+        let asked = asked.join().unwrap();
         all.took.extend(asked.took);
         all.failed += asked.failed;
         all.bytes += asked.bytes;
@@ -36,8 +34,8 @@ pub(crate) async fn all(address: SocketAddr, plan: Plan) -> Asked {
     all
 }
 
-async fn client(address: SocketAddr, plan: Plan, number: usize, started: Instant) -> Asked {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+fn client(address: SocketAddr, plan: Plan, number: usize, started: Instant) -> Asked {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     let (mut asked, mut buffer) = (Asked::default(), vec![0; 256 << 10]);
     let lasting = Duration::from_secs(plan.seconds);
@@ -50,15 +48,12 @@ async fn client(address: SocketAddr, plan: Plan, number: usize, started: Instant
         if due.duration_since(started) > lasting {
             break;
         }
-        // Timers of the runtime are good to a millisecond, which is what is to be measured.
-        while Instant::now() < due {
-            tokio::task::yield_now().await;
-        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let member = mix(nth.cast_signed()) % plan.members;
         let request =
             format!("GET /v1/members/{member}/feed?device=tv HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let bytes = answer(&mut stream, &mut buffer).await;
+        stream.write_all(request.as_bytes()).unwrap();
+        let bytes = answer(&mut stream, &mut buffer);
         asked.took.push(due.elapsed());
         asked.bytes += bytes;
         asked.failed += u64::from(!buffer.starts_with(b"HTTP/1.1 200"));
@@ -67,10 +62,10 @@ async fn client(address: SocketAddr, plan: Plan, number: usize, started: Instant
 }
 
 /// Reads one answer; its length.
-async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
+fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
     let (mut have, mut want) = (0, usize::MAX);
     while have < want {
-        let more = stream.read(&mut buffer[have..]).await.unwrap();
+        let more = stream.read(&mut buffer[have..]).unwrap();
         assert!(more > 0, "the server hung up");
         have += more;
         if want == usize::MAX

@@ -1,6 +1,6 @@
-//! What a request for a page costs, over HTTP: one thread serves, one asks.
+//! What a request for a page costs, over HTTP: two threads serve, one a connection asks.
 //!
-//! `load --members 100000 --rate 5000 --seconds 10 --connections 64`; rate 0 is as fast as it
+//! `load --members 100000 --rate 5000 --seconds 10 --connections 32`; rate 0 is as fast as it
 //! goes. Feeds are made up; impressions are encoded, handed to an emitter and thrown away by its
 //! transport. A request's time counts from when it was due, whatever became of those before.
 
@@ -25,7 +25,6 @@ use millrace_feeds::{FeedStore, FollowerSettings};
 use millrace_http::server;
 use millrace_recommendation::{Parts, Recommendation, RecommendationSettings};
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +52,7 @@ struct Plan {
 
 impl Plan {
     fn of_args() -> Self {
-        let mut plan = Self { members: 100_000, rate: 5_000, seconds: 10, connections: 64 };
+        let mut plan = Self { members: 100_000, rate: 5_000, seconds: 10, connections: 32 };
         let mut args = std::env::args().skip(1);
         while let Some(name) = args.next() {
             let value = args.next().and_then(|value| value.parse().ok());
@@ -68,12 +67,6 @@ impl Plan {
         }
         plan
     }
-}
-
-/// One thread, so that the server and the generator have a core each.
-fn runtime(name: &'static str) -> Runtime {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name(name).enable_all().build().unwrap()
 }
 
 async fn service(impressions: Arc<Nowhere>, folder: &Path) -> Recommendation {
@@ -97,7 +90,8 @@ async fn service(impressions: Arc<Nowhere>, folder: &Path) -> Recommendation {
 
 fn main() {
     let plan = Plan::of_args();
-    let serving = runtime("server");
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let serving = builder.worker_threads(2).thread_name("server").enable_all().build().unwrap();
     let logged = Arc::new(Nowhere::default());
     let folder = tempfile::tempdir().unwrap();
     let service = serving.block_on(service(Arc::clone(&logged), folder.path()));
@@ -112,12 +106,11 @@ fn main() {
     let (stop, mut server) = (CancellationToken::new(), JoinSet::new());
     server.spawn_on(server::serve(listener, service.router(), stop.clone()), serving.handle());
 
-    let asking = runtime("generator");
     // Connections, caches and the allocator are made before anything is counted.
-    asking.block_on(ask::all(address, Plan { rate: 0, seconds: 1, ..plan }));
+    ask::all(address, Plan { rate: 0, seconds: 1, ..plan });
     let (cpu, records) = (machine::cpu_seconds("server"), logged.0.load(Ordering::Relaxed));
     let began = Instant::now();
-    let mut asked = asking.block_on(ask::all(address, plan));
+    let mut asked = ask::all(address, plan);
     let wall = began.elapsed().as_secs_f64();
     // What the answers left to be logged is part of their cost.
     std::thread::sleep(Duration::from_millis(100));
