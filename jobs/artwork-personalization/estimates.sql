@@ -1,7 +1,8 @@
 WITH
 -- What a policy would have been worth, from ope.policy_value alone: a question for `millrace sql`.
 -- Estimators and intervals are those of `millrace ope`, computed from sums; see README.md.
--- The policy in question: its probability of each image of a title, here all alike.
+-- The policy in question: its probability of each image of a title, here all alike. It must be over what
+-- the log's propensities are over: of the bundled rows (campaigns all, men) that is titles, not images.
 target AS (
   SELECT title_id, artwork_id, 1e0 / COUNT(*) OVER (PARTITION BY title_id) AS pi
   FROM (SELECT DISTINCT title_id, artwork_id FROM ope.policy_value) AS image
