@@ -11,7 +11,7 @@ use tokio::process::Command;
 use millrace_bus::KafkaSettings;
 
 use crate::tidy::repository;
-use crate::{Millrace, S3Server, Tables, millrace_binary, workers};
+use crate::{Api, Millrace, S3Server, Tables, millrace_binary, workers};
 
 /// One installation of Millrace, gone with this value.
 #[derive(Debug)]
@@ -154,6 +154,14 @@ impl Site {
             .env("NO_COLOR", "1")
             .current_dir(self.folder.path());
         Millrace::start(command, &data, log)
+    }
+
+    /// Waits until a platform of this site is ready: its API as the admin, and its broker.
+    pub async fn reached(&self, platform: &mut Millrace) -> Result<(Api, KafkaSettings)> {
+        let run = platform.ready().await?;
+        let at = |name: &str| run[name].as_str().context("an address");
+        let api = Api::admin(&self.path("data"), at("http")?)?;
+        Ok((api, KafkaSettings::plain(at("kafka")?)))
     }
 
     /// Runs `millrace <verb>` to its end.

@@ -56,10 +56,7 @@ async fn what_is_shown_is_counted_once_and_what_is_played_shapes_the_next_page()
 }
 
 async fn tell(site: &Site, platform: &mut Millrace) -> Result<()> {
-    let run = platform.ready().await?;
-    let at = |name: &str| run[name].as_str().context("an address");
-    let api = Api::admin(&site.path("data"), at("http")?)?;
-    let kafka = KafkaSettings::plain(at("kafka")?);
+    let (api, kafka) = site.reached(platform).await?;
     let clock = SystemClock::default();
     let mut story = Story { site, api, kafka, clock, ledger: Ledger::default() };
     story.begins().await.context("the beginning")?;

@@ -3,9 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use millrace_bus::KafkaSettings;
 use millrace_events::{Clock, SystemClock};
-use millrace_tests::{Api, Millrace, Site, eventually, latest_by_key};
+use millrace_tests::{Millrace, Site, eventually, latest_by_key};
 
 const MANIFEST: &str = "manifests/jobs/viewing-history/manifest.yaml";
 
@@ -24,10 +23,7 @@ async fn an_event_is_in_the_history_before_any_watermark_or_checkpoint() -> Resu
 }
 
 async fn tell(site: &Site, platform: &mut Millrace) -> Result<()> {
-    let run = platform.ready().await?;
-    let at = |name: &str| run[name].as_str().context("an address");
-    let api = Api::admin(&site.path("data"), at("http")?)?;
-    let kafka = KafkaSettings::plain(at("kafka")?);
+    let (api, kafka) = site.reached(platform).await?;
     api.reaches("viewing-history", "running").await?;
     // One member is in one partition: for a watermark, the others would have to be silent first,
     // and then it would still be a minute behind.
